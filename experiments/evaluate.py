@@ -1,0 +1,63 @@
+"""Score a submission file, any tool's, with the figures of the official evaluator.
+
+    python experiments/evaluate.py --submission preds.jsonl --annotations highlight_val_release.jsonl --out metrics.json
+    python experiments/evaluate.py --submission preds.jsonl --annotations test.jsonl --dataset charades_sta
+
+About a second for the QVHighlights val split. metrics.json has the official layout, key names and rounding;
+`--per-query FILE.csv` writes each query's values beside it, and the table printed has 95 % bootstrap intervals over
+videos (queries of one video are resampled together).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from snnvtg.command import run
+from snnvtg.data.presets import benchmark
+from snnvtg.data.submissions import read_submission
+from snnvtg.metrics.evaluations import EVALUATIONS
+from snnvtg.metrics.intervals import bootstrap_interval
+from snnvtg.reporting import write_csv, write_text
+
+
+@dataclass(frozen=True)
+class Options:
+    """Score a submission file."""
+
+    submission: Path
+    """jsonl with qid, pred_relevant_windows, pred_saliency_scores"""
+    annotations: Path
+    """jsonl of the annotated split"""
+    out: Path = Path("metrics.json")
+    dataset: Literal["qvhighlights", "charades_sta", "tacos", "activitynet_captions", "tvsum", "youtube_highlights"] = (
+        "qvhighlights"
+    )
+    per_query: Path | None = None
+    """CSV with a row per query, values in 0 to 1"""
+
+
+def main(options: Options) -> None:
+    """Score, write, print."""
+    kind = benchmark(options.dataset)
+    queries = kind.read(options.annotations)
+    predictions = read_submission(options.submission)
+    evaluation = EVALUATIONS[kind.evaluation]
+    figures = evaluation.figures(predictions, queries)
+    values = evaluation.per_query(predictions, queries)
+    # byte for byte what the official evaluator writes
+    write_text(json.dumps(figures, indent=4), options.out)
+    vids = [query.vid for query in queries]
+    if options.per_query:
+        write_csv(pd.DataFrame({"qid": [query.qid for query in queries], "vid": vids} | values), options.per_query)
+    intervals = {name: bootstrap_interval(value, vids) for name, value in values.items()}
+    for name, value in figures["brief"].items():
+        sure = f"  [{100 * intervals[name].low:.2f}, {100 * intervals[name].high:.2f}]" if name in intervals else ""
+        print(f"{name:24}{value:8.2f}{sure}")
+    print(f"{len(queries)} queries; wrote {options.out}")
+
+
+if __name__ == "__main__":
+    run(Options, main, __doc__)

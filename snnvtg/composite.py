@@ -1,0 +1,40 @@
+"""Operations that count as one, whichever backend runs them.
+
+A LIF layer is the same work whether a Python loop, a library or a fused kernel did it. Functions decorated with
+`composite` tell the active observer (the energy ledger) their name and arguments; the observer calls the function
+itself and looks away while it runs. With no observer the decorator costs one comparison.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+Observer = Callable[[str, Callable, tuple, dict], Any]
+
+_observers: list[Observer] = []
+
+
+def composite(name: str) -> Callable[[Callable], Callable]:
+    """Decorate a function so that an observer sees its calls as one operation called `name`."""
+
+    def decorate(function: Callable) -> Callable:
+        @wraps(function)
+        def call(*args, **kwargs):
+            if not _observers:
+                return function(*args, **kwargs)
+            return _observers[-1](name, function, args, kwargs)
+
+        return call
+
+    return decorate
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Send every composite call within the block to `observer(name, function, args, kwargs)`."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)

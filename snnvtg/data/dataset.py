@@ -1,0 +1,137 @@
+"""Queries beside their features in memory, and how they become a padded Batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from snnvtg.data.targets import clip_targets
+from snnvtg.errors import InputError
+from snnvtg.records import Batch, Query
+
+
+@dataclass(frozen=True)
+class Example:
+    """One query with video (L, Dv) and text (N, Dt), float32."""
+
+    query: Query
+    video: np.ndarray
+    text: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GroundingDataset:
+    """One split: `videos` maps vid → (L, Dv) float32, `texts[i]` (N, Dt) float32 belongs to `queries[i]`."""
+
+    queries: tuple[Query, ...]
+    videos: Mapping[str, np.ndarray]
+    texts: tuple[np.ndarray, ...]
+    clip_length: float
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __getitem__(self, index: int) -> Example:
+        query = self.queries[index]
+        return Example(query, self.videos[query.vid], self.texts[index])
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The queries at `indices` as one padded batch."""
+        return collate([self[int(index)] for index in indices], self.clip_length)
+
+    def batches(self, batch_size: int, *, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
+        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an unfull last batch."""
+        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        stop = len(self) - len(self) % batch_size if drop_last else len(self)
+        for start in range(0, stop, batch_size):
+            yield self.batch(order[start : start + batch_size])
+
+    def subset(self, indices: Sequence[int]) -> "GroundingDataset":
+        """The queries at `indices`, in that order."""
+        chosen = [int(index) for index in indices]
+        texts = tuple(self.texts[i] for i in chosen)
+        return replace(self, queries=tuple(self.queries[i] for i in chosen), texts=texts)
+
+    def with_shuffled_text(self, seed: int) -> "GroundingDataset":
+        """Each query asks with the words of a query about another video; windows, qids and videos stay.
+
+        What a model still gets right then, it gets right without the query. Needs at least two videos with no video
+        owning more than half of the queries, else InputError.
+        """
+        order = _other_video_order([query.vid for query in self.queries], seed)
+        queries = tuple(replace(q, query=self.queries[i].query) for q, i in zip(self.queries, order, strict=True))
+        return replace(self, queries=queries, texts=tuple(self.texts[i] for i in order))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSplits:
+    """A data set in memory.
+
+    `checksum` covers annotations, features and text vectors as used; `feature_names` is the order of concatenation,
+    kept with a checkpoint, which refuses another.
+    """
+
+    train: GroundingDataset
+    val: GroundingDataset
+    test: GroundingDataset
+    name: str
+    checksum: str
+    video_width: int
+    text_width: int
+    clip_length: float
+    feature_names: tuple[str, ...] = ()
+    text_name: str = ""
+
+
+def collate(examples: Sequence[Example], clip_length: float) -> Batch:
+    """Pad examples with zeros to the longest video and text, with masks and targets."""
+    size = len(examples)
+    num_clips = max(len(example.video) for example in examples)
+    num_tokens = max(len(example.text) for example in examples)
+    video = torch.zeros(size, num_clips, examples[0].video.shape[1])
+    text = torch.zeros(size, num_tokens, examples[0].text.shape[1])
+    video_mask = torch.zeros(size, num_clips, dtype=torch.bool)
+    text_mask = torch.zeros(size, num_tokens, dtype=torch.bool)
+    foreground = torch.zeros(size, num_clips, dtype=torch.bool)
+    boundaries = torch.zeros(size, num_clips, 2)
+    saliency = torch.zeros(size, num_clips)
+    for row, example in enumerate(examples):
+        clips, tokens = len(example.video), len(example.text)
+        video[row, :clips] = torch.from_numpy(example.video)
+        text[row, :tokens] = torch.from_numpy(example.text)
+        video_mask[row, :clips] = True
+        text_mask[row, :tokens] = True
+        targets = clip_targets(example.query, clips, clip_length)
+        for whole, part in zip((foreground, boundaries, saliency), targets, strict=True):
+            whole[row, :clips] = torch.from_numpy(part)
+    queries = tuple(example.query for example in examples)
+    return Batch(queries, video, video_mask, text, text_mask, clip_length, foreground, boundaries, saliency)
+
+
+def feature_statistics(dataset: GroundingDataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (Dv,) f32 of the clips of a split's videos, each video once.
+
+    Meant for a model's input standardisation, fitted on train and kept with its weights. A feature that never varies
+    gets deviation 1.
+    """
+    clips = np.concatenate([dataset.videos[vid] for vid in dict.fromkeys(q.vid for q in dataset.queries)])
+    mean, deviation = clips.mean(axis=0, dtype=np.float64), clips.std(axis=0, dtype=np.float64)
+    deviation = np.where(deviation > 1e-8, deviation, 1.0)
+    return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+
+
+def _other_video_order(vids: Sequence[str], seed: int) -> np.ndarray:
+    """A permutation in which no entry stays with its own video."""
+    names, group, counts = np.unique(np.asarray(vids), return_inverse=True, return_counts=True)
+    if 2 * counts.max() > len(vids):
+        raise InputError(
+            f"cannot shuffle queries over videos: {counts.max()} of {len(vids)} belong to "
+            f"{str(names[counts.argmax()])!r}; needs at least two videos and none with more than half of the queries"
+        )
+    # queries sorted by video (in random order), then rotated by the largest group: no group can meet itself
+    generator = np.random.default_rng(seed)
+    order = np.lexsort((generator.random(len(vids)), generator.permutation(len(names))[group]))
+    shuffled = np.empty(len(vids), dtype=np.int64)
+    shuffled[order] = np.roll(order, -int(counts.max()))
+    return shuffled

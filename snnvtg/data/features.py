@@ -1,0 +1,119 @@
+"""Video features as the field stores them: a folder per backbone, one `{vid}.npz` (key `features`) or `.npy` each."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from snnvtg.errors import InputError
+
+SUFFIXES = (".npz", ".npy")
+
+
+def load_video(vid: str, folders: Sequence[Path]) -> np.ndarray:
+    """Features (L, Dv) float32 of one video from all its backbones, in the order of `folders`.
+
+    Each backbone is divided by (norm + 1e-5) clip by clip, all are cut to the shortest and concatenated; the two
+    time-endpoint features i/L and (i+1)/L come last.
+    """
+    parts = [normalise(read_features(feature_file(folder, vid))) for folder in folders]
+    return join_backbones(parts)
+
+
+def join_backbones(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Cut to the shortest, concatenate (L, D₁ + D₂ + …) and append the time-endpoint features."""
+    num_clips = min(len(part) for part in parts)
+    return np.concatenate([*(part[:num_clips] for part in parts), time_endpoints(num_clips)], axis=1)
+
+
+def normalise(features: np.ndarray) -> np.ndarray:
+    """Each row (L, D) divided by its L2 norm + 1e-5, float32."""
+    return features / (np.linalg.norm(features, axis=1, keepdims=True) + np.float32(1e-5))
+
+
+def time_endpoints(num_clips: int) -> np.ndarray:
+    """Where each clip starts and ends as fractions of the video: i/L and (i+1)/L, (L, 2) float32."""
+    start = np.arange(num_clips, dtype=np.float32) / num_clips
+    return np.stack([start, start + np.float32(1 / num_clips)], axis=1)
+
+
+def feature_file(folder: Path, vid: str) -> Path:
+    """The file of `vid` in `folder`; InputError where the folder or the file is missing."""
+    if "/" in vid or "\\" in vid or vid in {"", ".", ".."} or "\0" in vid:
+        raise InputError(f"vid {vid!r} is no file name, so it has no features in {folder}; correct the annotations")
+    for suffix in SUFFIXES:
+        path = folder / f"{vid}{suffix}"
+        if path.is_file():
+            return path
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected features in it, one {vid}.npz or {vid}.npy per video")
+    raise InputError(f"{folder}/{vid}.npz: no such file (nor .npy); extract the features of {vid} or drop its queries")
+
+
+def read_features(path: Path) -> np.ndarray:
+    """One file's features (L, D) float32; L, D > 0 and every number finite, else InputError naming the file."""
+    array = read_array(path, "features")
+    if array.ndim != 2:
+        raise InputError(f"{path}: features of shape {array.shape}; expected (clips, width); extract them again")
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise InputError(f"{path}: an empty video, shape {array.shape}; extract it again or drop its queries")
+    return check_finite_rows(array, path)
+
+
+def check_finite_rows(array: np.ndarray, path: Path) -> np.ndarray:
+    """`array` (L, D) as float32; InputError names the file and the first row that is not finite."""
+    # float64 values beyond float32 become inf here and are caught just below
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise InputError(f"{path}: NaN or infinite features, first in row {row}; extract it again or drop its queries")
+    return array
+
+
+def read_array(path: Path, key: str) -> np.ndarray:
+    """The array `key` of an .npz, or the array of an .npy; real numbers, else InputError naming the file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected an .npz or .npy file") from None
+    try:
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        if path.suffix == ".npz":
+            if key not in loaded:
+                raise InputError(f"{path}: no key {key!r}; keys there: {', '.join(loaded) or 'none'}")
+            loaded = loaded[key]
+    except InputError:
+        raise
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        SyntaxError,
+    ) as error:
+        raise InputError(f"{path}: damaged or not an {path.suffix} file ({error}); extract or copy it again") from None
+    except Exception as error:  # zlib.error, and what a fuzzed header makes numpy's parser raise
+        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); extract or copy it again") from None
+    if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
+        raise InputError(f"{path}: does not hold an array of real numbers; extract or copy it again")
+    return loaded
+
+
+def check_widths(widths: dict[str, tuple[int, Path]]) -> None:
+    """InputError where one video's width differs from the others'; `widths` is vid → (width, file)."""
+    counts: dict[int, int] = {}
+    for width, _ in widths.values():
+        counts[width] = counts.get(width, 0) + 1
+    common = max(counts, key=lambda width: counts[width])
+    for width, path in widths.values():
+        if width != common:
+            raise InputError(
+                f"{path}: width {width}; the other videos have {common}; extract it with the same backbone"
+            )

@@ -1,0 +1,174 @@
+"""A data set as a folder: {train,val,test}.jsonl, features/BACKBONE/{vid}.npz, and GloVe vectors beside them."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from snnvtg.data.annotations import read_annotations
+from snnvtg.data.dataset import DataSplits, GroundingDataset
+from snnvtg.data.features import check_widths, feature_file, join_backbones, normalise, read_features
+from snnvtg.data.text import GloveText, TextEncoder
+from snnvtg.errors import InputError
+from snnvtg.records import Query
+
+SPLITS = ("train", "val", "test")
+TextSource = Path | str | Callable[[Sequence[Query]], TextEncoder]
+
+
+def load_folder(
+    folder: Path | str,
+    *,
+    clip_length: float = 1.0,
+    feature_folders: Sequence[Path | str] | None = None,
+    text: TextSource | None = None,
+) -> DataSplits:
+    """Read a whole data set into memory: annotations, features, text.
+
+    clip_length in seconds. `feature_folders`: in the order they are concatenated, relative to `folder` or absolute;
+    default the only folder in features/. `text`: a GloVe text file (default the only glove*.txt in `folder`), or a
+    function from all queries to a TextEncoder. Every fault is an InputError that names the file and the remedy.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected train.jsonl, val.jsonl, test.jsonl and features/ in it")
+    return load_splits(
+        {split: folder / f"{split}.jsonl" for split in SPLITS},
+        name=folder.resolve().name,
+        clip_length=clip_length,
+        feature_folders=lambda: find_feature_folders(folder, feature_folders),
+        text=lambda queries: find_text(folder, text, queries),
+    )
+
+
+def load_splits(
+    files: Mapping[str, Path],
+    *,
+    name: str,
+    clip_length: float,
+    feature_folders: Callable[[], Sequence[Path]],
+    text: Callable[[Sequence[Query]], TextEncoder],
+    read: Callable[[Path], tuple[Query, ...]] = read_annotations,
+) -> DataSplits:
+    """Read the annotation files of train, val and test (one file may serve two), then the features and text they need.
+
+    The folders are looked for after the annotations are read, so that the first fault named is the first one met.
+    """
+    if not clip_length > 0:
+        raise InputError(f"clip_length is {clip_length}; expected seconds above 0")
+    known = {path: read(path) for path in dict.fromkeys(files[split] for split in SPLITS)}
+    everything = [query for queries in known.values() for query in queries]
+    sources = feature_folders()
+    videos = load_videos(everything, sources, clip_length)
+    encoder = text(everything)
+    datasets = {}
+    for split in SPLITS:
+        queries = known[files[split]]
+        datasets[split] = GroundingDataset(queries, videos, tuple(map(encoder, queries)), clip_length)
+    return DataSplits(
+        **datasets,
+        name=name,
+        checksum=checksum(everything, videos, encoder.digest),
+        video_width=next(iter(videos.values())).shape[1],
+        text_width=encoder.width,
+        clip_length=clip_length,
+        feature_names=tuple(source.name for source in sources),
+        text_name=encoder.name,
+    )
+
+
+def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tuple[Path, ...]:
+    """The named feature folders, or the only one in features/; InputError where the choice is not the program's."""
+    if named:
+        found = tuple(folder / name for name in named)
+    else:
+        root = folder / "features"
+        if not root.is_dir():
+            raise InputError(f"{root}: no such folder; expected one folder per backbone in it, such as features/clip")
+        found = tuple(sorted(path for path in root.iterdir() if path.is_dir()))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise InputError(
+                f"{root}: {len(found)} feature folders ({names}); name those to use, in order, as feature_folders"
+            )
+    for path in found:
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder; expected features in it, one {{vid}}.npz or .npy per video")
+    return found
+
+
+def find_text(folder: Path, text: TextSource | None, queries: Sequence[Query]) -> TextEncoder:
+    """The text encoder asked for, or GloVe from the only glove*.txt in `folder`."""
+    if callable(text):
+        return text(queries)
+    if text is None:
+        found = sorted(folder.glob("glove*.txt"))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise InputError(f"{folder}: {len(found)} files glove*.txt ({names}); name the word vectors to use as text")
+        text = found[0]
+    return GloveText(text, [query.query for query in queries])
+
+
+def load_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: float) -> dict[str, np.ndarray]:
+    """vid → features (L, Dv) float32 of every video asked about, checked for width and length."""
+    durations = one_duration_per_video(queries)
+    parts: dict[str, list[np.ndarray]] = {vid: [] for vid in durations}
+    for folder in folders:
+        files = {vid: feature_file(folder, vid) for vid in durations}
+        arrays = {vid: read_features(path) for vid, path in files.items()}
+        check_widths({vid: (arrays[vid].shape[1], files[vid]) for vid in files})
+        check_lengths(durations, {vid: (len(arrays[vid]), files[vid]) for vid in files}, clip_length)
+        for vid, array in arrays.items():
+            parts[vid].append(normalise(array))
+    return {vid: join_backbones(arrays) for vid, arrays in parts.items()}
+
+
+def one_duration_per_video(queries: Sequence[Query]) -> dict[str, float]:
+    """vid → duration in s; InputError where two queries disagree about it by more than a second."""
+    durations: dict[str, float] = {}
+    for query in queries:
+        known = durations.setdefault(query.vid, query.duration)
+        if abs(known - query.duration) > 1:
+            raise InputError(
+                f"video {query.vid!r} has a duration of {known:g} s for one query and {query.duration:g} s for qid "
+                f"{query.qid!r}; correct the annotations"
+            )
+    return durations
+
+
+def check_lengths(durations: dict[str, float], rows: dict[str, tuple[int, Path]], clip_length: float) -> None:
+    """InputError where rows × clip_length disagrees with a duration by more than 2 clips and a tenth of it.
+
+    Says which clip length fits where the whole folder is off, and which file is where a single one is.
+    """
+    off = [vid for vid, (count, _) in rows.items() if lengths_disagree(durations[vid], count, clip_length)]
+    if not off:
+        return
+    count, path = rows[off[0]]
+    fitting = float(np.median([durations[vid] / rows[vid][0] for vid in rows]))
+    found = f"{path}: {count} rows for a duration of {durations[off[0]]:g} s"
+    if abs(fitting / clip_length - 1) > 0.1:
+        raise InputError(
+            f"{found}, so a clip_length of {clip_length:g} s does not fit (nor in {len(off) - 1} other videos); "
+            f"clip_length={fitting:.3g} fits"
+        )
+    raise InputError(f"{found}, at {clip_length:g} s a row; extract it again or correct its duration ({len(off)} such)")
+
+
+def lengths_disagree(duration: float, count: int, clip_length: float) -> bool:
+    """Whether `count` clips differ from a duration (s) by more than 2 clips and more than a tenth of it."""
+    gap = abs(duration - count * clip_length)
+    return gap > 2 * clip_length and gap > 0.1 * duration
+
+
+def checksum(queries: Sequence[Query], videos: dict[str, np.ndarray], text_digest: str) -> str:
+    """SHA-256, 16 hex digits, of queries, features as used and text vectors; the order of files does not matter."""
+    digest = hashlib.sha256(text_digest.encode())
+    for query in queries:
+        digest.update(repr(query).encode())
+    for vid in sorted(videos):
+        digest.update(f"{vid}{videos[vid].shape}".encode())
+        digest.update(np.ascontiguousarray(videos[vid]).data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,137 @@
+"""What is wrong with a data set's files, all of it at once, before any training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnvtg.data.annotations import check_unique, parse_query, read_jsonl
+from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
+from snnvtg.data.folder import checksum, lengths_disagree
+from snnvtg.data.text import GloveText
+from snnvtg.errors import InputError
+from snnvtg.records import Query
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong: the file (with its line), what kind of fault, and the message that names the remedy."""
+
+    place: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds and what is wrong with it."""
+
+    faults: tuple[Fault, ...]
+    num_queries: int
+    num_videos: int
+    num_clips: int
+    widths: tuple[int, ...]
+    checksum: str
+    """of annotations, features and word vectors, as `DataSplits.checksum`; empty where there are faults"""
+
+
+def check_files(
+    annotations: Sequence[Path],
+    folders: Sequence[Path],
+    clip_length: float,
+    *,
+    parse: Callable[[dict[str, Any], str], Query] = parse_query,
+    glove: Path | None = None,
+) -> Manifest:
+    """Check every line of every annotation file and every feature file it asks for; never stops at the first fault.
+
+    `parse` makes a Query of a jsonl object and its place; `glove` is the file of word vectors, if any.
+    """
+    faults: list[Fault] = []
+    queries = [query for path in annotations for query in _check_annotations(path, parse, faults)]
+    durations = {query.vid: query.duration for query in queries}
+    found = [_check_features(folder, durations, clip_length, faults) for folder in folders]
+    text_digest = ""
+    if glove is not None:
+        try:
+            text_digest = GloveText(glove, [query.query for query in queries]).digest
+        except InputError as error:
+            faults.append(_fault(error, "text"))
+    digest = "" if faults else checksum(queries, _joined(found), text_digest)
+    return Manifest(
+        faults=tuple(faults),
+        num_queries=len(queries),
+        num_videos=len(durations),
+        num_clips=sum(len(array) for array in found[0].values()),
+        widths=tuple(next(iter(arrays.values())).shape[1] for arrays in found if arrays),
+        checksum=digest,
+    )
+
+
+def _joined(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The features as a model gets them, so that the checksum is that of the loaded data."""
+    return {vid: join_backbones([normalise(arrays[vid]) for arrays in found]) for vid in found[0]}
+
+
+def _check_annotations(path: Path, parse: Callable[[dict[str, Any], str], Query], faults: list[Fault]) -> list[Query]:
+    queries, seen = [], {}
+    lines = read_jsonl(path, on_fault=lambda error: faults.append(_fault(error, "annotation")))
+    try:
+        for place, record in lines:
+            try:
+                query = parse(record, place)
+                queries.append(query)
+                check_unique(seen, query.qid, place)
+            except InputError as error:
+                faults.append(_fault(error, "annotation"))
+    except InputError as error:
+        faults.append(_fault(error, "annotation"))
+    else:
+        if not queries:
+            faults.append(Fault(str(path), "annotation", "no readable query in it"))
+    return queries
+
+
+def _check_features(
+    folder: Path, durations: Mapping[str, float], clip_length: float, faults: list[Fault]
+) -> dict[str, np.ndarray]:
+    if not folder.is_dir():
+        faults.append(Fault(str(folder), "missing", "no such folder; expected features in it"))
+        return {}
+    arrays: dict[str, np.ndarray] = {}
+    for vid, duration in durations.items():
+        try:
+            path = feature_file(folder, vid)
+        except InputError as error:
+            faults.append(_fault(error, "missing"))
+            continue
+        try:
+            arrays[vid] = read_features(path)
+        except InputError as error:
+            faults.append(_fault(error, "features"))
+            continue
+        rows = len(arrays[vid])
+        if lengths_disagree(duration, rows, clip_length):
+            said = f"{rows} rows for {duration:g} s at {clip_length:g} s a row; {duration / rows:.3g} s a row would fit"
+            faults.append(Fault(str(path), "length", said))
+    faults += _odd_widths(folder, arrays)
+    return arrays
+
+
+def _odd_widths(folder: Path, arrays: Mapping[str, np.ndarray]) -> list[Fault]:
+    widths = [array.shape[1] for array in arrays.values()]
+    if not widths:
+        return []
+    common = max(set(widths), key=widths.count)
+    return [
+        Fault(str(folder / vid), "width", f"width {array.shape[1]}; the other videos have {common}")
+        for vid, array in arrays.items()
+        if array.shape[1] != common
+    ]
+
+
+def _fault(error: InputError, kind: str) -> Fault:
+    place, _, message = str(error).partition(": ")
+    return Fault(place, kind, message)

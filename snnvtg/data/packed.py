@@ -1,0 +1,145 @@
+"""All features of a data set in one memory-mapped file: a video is a slice, nothing is opened or unpacked per item."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
+from snnvtg.errors import InputError
+
+ROWS, INDEX, FORMAT = "rows.npy", "index.json", 1
+
+
+def pack_features(
+    vids: Sequence[str],
+    folders: Sequence[Path],
+    target: Path | str,
+    *,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> "PackedFeatures":
+    """Write the folder `target` with every video's backbones normalised and joined, in the order of `folders`.
+
+    Videos are read one at a time, so memory does not grow with the data. float16 halves the file and rounds unit-norm
+    features by up to 5e-4 of their value. The folder appears whole or not at all; an existing one is an InputError.
+    """
+    target, vids = Path(target), list(dict.fromkeys(vids))
+    if target.exists():
+        raise InputError(f"{target}: exists already; remove it or choose another name")
+    if not vids or not folders:
+        raise InputError(f"{target}: nothing to pack; name at least one video and one feature folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        _write(vids, folders, scratch, np.dtype(dtype))
+        scratch.chmod(0o755)
+        os.rename(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return PackedFeatures(target)
+
+
+class PackedFeatures(Mapping[str, np.ndarray]):
+    """vid → features (L, Dv) float32 as `load_video` gives them, read from the memory-mapped file on demand.
+
+    Stands in for the dictionary of a GroundingDataset and opens anew in worker processes. `checksum` covers the rows.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        content = _read_index(self.path)
+        self.feature_names: tuple[str, ...] = tuple(content["feature_names"])
+        self.checksum: str = content["checksum"]
+        self._slices = {vid: (int(start), int(stop)) for vid, (start, stop) in content["videos"].items()}
+        self._rows = self._open()
+
+    def __getitem__(self, vid: str) -> np.ndarray:
+        start, stop = self._slices[vid]
+        return join_backbones([self._rows[start:stop].astype(np.float32)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slices)
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __getstate__(self) -> dict:
+        # the mapping is opened again where it is unpickled, never copied
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["path"])
+
+    def num_clips(self, vid: str) -> int:
+        """Clips of a video, without reading them."""
+        start, stop = self._slices[vid]
+        return stop - start
+
+    def _open(self) -> np.ndarray:
+        path = self.path / ROWS
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path}: cannot be mapped ({error}); pack the features again") from None
+        last = max(stop for _, stop in self._slices.values())
+        if rows.ndim != 2 or len(rows) != last:
+            raise InputError(f"{path}: {rows.shape} where {INDEX} has {last} rows; pack the features again")
+        return rows
+
+
+def _write(vids: Sequence[str], folders: Sequence[Path], scratch: Path, dtype: np.dtype) -> None:
+    digest = hashlib.sha256()
+    slices, count, width = {}, 0, 0
+    raw = scratch / "rows.raw"
+    with raw.open("wb") as file:
+        for vid in vids:
+            parts = [normalise(read_features(feature_file(folder, vid))) for folder in folders]
+            # the two time-endpoint columns come back on reading
+            joined = join_backbones(parts)[:, :-2].astype(dtype)
+            width = width or joined.shape[1]
+            if joined.shape[1] != width:
+                source = feature_file(folders[0], vid)
+                raise InputError(
+                    f"{source}: joined width {joined.shape[1]}; the first video has {width}; extract it again"
+                )
+            slices[vid] = (count, count + len(joined))
+            count += len(joined)
+            digest.update(joined.tobytes())
+            file.write(joined.tobytes())
+    _add_header(raw, scratch / ROWS, dtype, (count, width))
+    content = {
+        "format": FORMAT,
+        "feature_names": [folder.name for folder in folders],
+        "checksum": digest.hexdigest()[:16],
+        "videos": slices,
+    }
+    (scratch / INDEX).write_text(json.dumps(content))
+
+
+def _add_header(raw: Path, target: Path, dtype: np.dtype, shape: tuple[int, int]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with target.open("wb") as file, raw.open("rb") as rows:
+        np.lib.format.write_array_header_1_0(file, header)
+        shutil.copyfileobj(rows, file, 1 << 24)
+    raw.unlink()
+
+
+def _read_index(path: Path) -> dict:
+    index = path / INDEX
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected features packed by experiments/pack_features.py")
+    try:
+        content = json.loads(index.read_text())
+        kind = content["format"]
+        known = all(isinstance(content[key], dict if key == "videos" else list) for key in ("videos", "feature_names"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{index}: damaged ({error}); pack the features again") from None
+    if kind != FORMAT or not known or not content["videos"]:
+        raise InputError(f"{index}: format {kind!r}; expected {FORMAT}; pack the features again")
+    return content

@@ -1,0 +1,23 @@
+"""What a model did (the ledger) and what that may cost (cost models)."""
+
+from snnvtg.energy.costs import CostModel, load_cost_model
+from snnvtg.energy.ledger import Ledger, QueryAccounts, UnpricedOperationError
+from snnvtg.energy.memory import MemoryModel, load_memory_model
+from snnvtg.energy.pricing import COST_MODELS, energy_breakdown_pj, energy_pj
+from snnvtg.energy.records import KINDS, Account, OpRecord
+
+__all__ = [
+    "COST_MODELS",
+    "KINDS",
+    "Account",
+    "CostModel",
+    "Ledger",
+    "MemoryModel",
+    "OpRecord",
+    "QueryAccounts",
+    "UnpricedOperationError",
+    "energy_breakdown_pj",
+    "energy_pj",
+    "load_cost_model",
+    "load_memory_model",
+]

@@ -1,0 +1,68 @@
+"""Borders around a composite in the autograd graph, so that its backward counts as one operation too.
+
+autograd runs nodes in the reverse order of their making, so between the border behind a composite and the one before it
+only the composite's own backward runs, whatever the backend made of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+
+class _Border(torch.autograd.Function):
+    """The identity; `crossed` is called when the gradients come by."""
+
+    @staticmethod
+    def forward(ctx: Any, crossed: Callable[[], None], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.crossed = crossed
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        # backends lay their gradients out differently; without this a later copy would be counted for some of them
+        with _disable_current_modes():
+            grads = tuple(None if grad is None else grad.contiguous() for grad in grads)
+        ctx.crossed()
+        return None, *grads
+
+
+def is_differentiated(values: Any) -> bool:
+    """Whether autograd will come back through any of these arguments."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves(values))
+
+
+def border(values: Any, crossed: Callable[[], None]) -> Any:
+    """The same arguments (nested in tuples, dicts, frozen dataclasses) behind a border."""
+    differentiated = [tensor for tensor in leaves(values) if tensor.requires_grad]
+    if not differentiated:
+        return values
+    behind = _Border.apply(crossed, *differentiated)
+    return _replaced(values, {id(old): new for old, new in zip(differentiated, behind, strict=True)})
+
+
+def leaves(values: Any) -> list[Tensor]:
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, tuple | list):
+        return [leaf for value in values for leaf in leaves(value)]
+    if isinstance(values, dict):
+        return leaves(list(values.values()))
+    if is_dataclass(values) and not isinstance(values, type):
+        return leaves([getattr(values, field.name) for field in fields(values)])
+    return []
+
+
+def _replaced(values: Any, new: dict[int, Tensor]) -> Any:
+    if isinstance(values, Tensor):
+        return new.get(id(values), values)
+    if isinstance(values, tuple | list):
+        return type(values)(_replaced(value, new) for value in values)
+    if isinstance(values, dict):
+        return {key: _replaced(value, new) for key, value in values.items()}
+    if is_dataclass(values) and leaves(values):
+        return replace(values, **{f.name: _replaced(getattr(values, f.name), new) for f in fields(values)})
+    return values

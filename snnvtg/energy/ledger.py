@@ -1,0 +1,285 @@
+"""The ledger: one record for every operation that a model really executes.
+
+    with Ledger(model) as ledger:
+        model(batch)
+    ledger.totals, ledger.coverage, ledger.table()
+
+Operations are seen as torch dispatches them, so nothing a model computes can pass unnoticed; composite operations
+(LIF layers, scans) are one entry each, counted from shapes and masks, whichever backend runs them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+
+from snnvtg.composite import observe
+from snnvtg.energy.borders import border, is_differentiated
+from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.queries import unpadded
+from snnvtg.energy.records import Account, OpRecord, compact, totals_of
+from snnvtg.energy.rules import FREE, RULES, Call
+from snnvtg.energy.rules.backward import composite_backward
+from snnvtg.energy.rules.composites import COMPOSITES, CompositeRule, third_party_neuron
+from snnvtg.energy.rules.free import QUERIES, VIEWS
+from snnvtg.errors import InputError
+
+SpikeModules = Mapping[type[nn.Module], int]
+
+
+class UnpricedOperationError(InputError):
+    """A strict ledger met an operation it has no rule for."""
+
+
+class Ledger(Account):
+    """Records what `model` executes within the block.
+
+    `spike_modules` names neuron classes of other libraries and which of their outputs is the spikes (0 where they
+    return one tensor), e.g. `{snntorch.Leaky: 0}`: their output is a spike tensor and each entry one neuron update.
+    `strict` raises UnpricedOperationError at the first operation without a rule. `skip_zero_weights` leaves accumulates
+    of weights that are 0 out of the effective count.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        strict: bool = False,
+        spike_modules: SpikeModules | None = None,
+        skip_zero_weights: bool = False,
+    ):
+        super().__init__()
+        self.model, self.strict, self.skip_zero_weights = model, strict, skip_zero_weights
+        self.spike_modules = dict(spike_modules or {})
+        self.provenance = Provenance()
+        self._path: list[str] = []
+        self._inside = 0  # depth of composites and third-party neurons
+        self._backward_of: int | None = None  # the backward pass in which a composite's backward is running
+        self._open: ExitStack | None = None
+
+    def mark_spikes(self, tensor: Tensor, num_timesteps: int = 1) -> Tensor:
+        """Declare an input to be spikes, e.g. from an event camera; nothing is declared by its values."""
+        self.provenance.set(tensor, Mark.SPIKE, num_timesteps)
+        return tensor
+
+    def __enter__(self) -> "Ledger":
+        with ExitStack() as stack:
+            for tensor in (*self.model.parameters(), *self.model.buffers()):
+                self.provenance.set(tensor, Mark.WEIGHT)
+            for name, module in self.model.named_modules():
+                before = module.register_forward_pre_hook(self._enter(name, module))
+                after = module.register_forward_hook(self._leave(module), always_call=True)
+                stack.callback(before.remove)
+                stack.callback(after.remove)
+            stack.enter_context(observe(self._composite))
+            stack.enter_context(_Dispatched(self))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+        self._path.clear()
+        self._inside, self._backward_of = 0, None
+
+    @classmethod
+    def per_query(
+        cls,
+        model: nn.Module,
+        inputs: Iterable[Any],
+        forward: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> "QueryAccounts":
+        """Run `forward` (default: the model) on every query of `inputs` and keep the sums of each.
+
+        A Batch is taken apart into its queries, unpadded, so padding is never counted as work and the result does not
+        depend on the batch size. Anything else is one query.
+        """
+        accounts = QueryAccounts()
+        ledger = cls(model, **options)
+        singles = (single for entry in inputs for single in unpadded(entry))
+        for single in singles:
+            with ledger:
+                (forward or model)(single)
+            accounts.take(ledger)
+        return accounts
+
+    # what the model does
+
+    def _enter(self, name: str, module: nn.Module) -> Callable:
+        neuron = type(module) in self.spike_modules
+
+        def hook(*_: Any) -> None:
+            self._path.append(name)
+            self._inside += neuron
+
+        return hook
+
+    def _leave(self, module: nn.Module) -> Callable:
+        output = self.spike_modules.get(type(module))
+
+        def hook(_: nn.Module, __: tuple, out: Any) -> None:
+            if output is not None:
+                self._inside -= 1
+                if out is not None and not self._inside:
+                    with _disable_current_modes():
+                        spikes = out[output] if isinstance(out, tuple | list) else out
+                        self._write(third_party_neuron(spikes, self.provenance))
+            if self._path:
+                self._path.pop()
+
+        return hook
+
+    def _composite(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
+        if self._inside:
+            return function(*args, **kwargs)
+        if name not in COMPOSITES:
+            return function(*args, **kwargs)  # no rule: its operations are counted as they come
+        self._inside += 1
+        try:
+            with _disable_current_modes():
+                return self._counted(COMPOSITES[name], function, args, kwargs)
+        finally:
+            self._inside -= 1
+
+    def _counted(self, rule: CompositeRule, function: Callable, args: tuple, kwargs: dict) -> Any:
+        differentiated = is_differentiated((args, kwargs))
+        if differentiated:
+            args, kwargs = border((args, kwargs), self._leave_backward)
+        out = function(*args, **kwargs)
+        arguments = _signature(function).bind(*args, **kwargs).arguments
+        records = list(rule(arguments, out, self.provenance))
+        for record in records:
+            self._write(record)
+        return border(out, lambda: self._enter_backward(records)) if differentiated else out
+
+    def _enter_backward(self, forward: list[OpRecord]) -> None:
+        self._backward_of = torch._C._current_graph_task_id()
+        self.records.extend(composite_backward(forward))
+
+    def _leave_backward(self) -> None:
+        self._backward_of = None
+
+    def _is_inside(self) -> bool:
+        """Whether a composite is running, forward or backward."""
+        backward = self._backward_of is not None and self._backward_of == torch._C._current_graph_task_id()
+        return self._inside > 0 or backward
+
+    def _operation(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
+        name, mutates = _name(func)
+        plain = name.rstrip("_") if mutates else name
+        rule = RULES.get(plain)
+        call = Call(plain, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
+        known = rule is not None or name in FREE or plain in FREE
+        if not known and self.strict:
+            raise UnpricedOperationError(
+                f"operation {func} in module {self._where()!r}: expected one with a counting rule; add one to "
+                "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
+            )
+        record = OpRecord(plain if "::" in plain else f"aten.{plain}", rule(call) if rule else {}, priced=known)
+        record.spikes_in, record.dense_in = call.spikes_in, call.dense_in
+        if call.bias is not None:
+            record.bias_bytes = call.bias.numel() * call.bias.element_size()
+        self.provenance.follow(name, args, out, mutates=mutates)
+        self._sizes(record, args, out)
+        self._write(record)
+
+    def _sizes(self, record: OpRecord, args: tuple, out: Any) -> None:
+        widths = []
+        for operand in _tensors(args):
+            size = operand.numel() * operand.element_size()
+            if self.provenance.get(operand) is Mark.WEIGHT:
+                record.weight_bytes += size
+            else:
+                record.read_bytes += size
+            if operand.is_floating_point():
+                widths.append(operand.element_size() * 8)
+        for result in _tensors((out,)):
+            record.written_bytes += result.numel() * result.element_size()
+            record.outputs += result.numel()
+            record.num_timesteps = max(record.num_timesteps, self.provenance.num_timesteps(result))
+        record.width = max(widths, default=32)
+
+    def _write(self, record: OpRecord) -> None:
+        record.module = self._where()
+        if torch._C._current_graph_task_id() != -1:
+            record.phase = "backward"
+        self.records.append(record)
+
+    def _where(self) -> str:
+        return self._path[-1] if self._path else ""
+
+
+class QueryAccounts(Account):
+    """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
+
+    def __init__(self):
+        super().__init__()
+        self.queries: list[dict[str, int]] = []
+
+    def take(self, ledger: Ledger) -> None:
+        """Move what `ledger` has recorded since the last call into one more query."""
+        self.queries.append(totals_of(ledger.phase("forward")))
+        self.records = compact([*self.records, *ledger.records])
+        ledger.records = []
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """`totals` divided by the number of queries."""
+        return {name: total / max(len(self.queries), 1) for name, total in self.totals.items()}
+
+
+class _Dispatched(TorchDispatchMode):
+    """Hands every operation that torch executes to the ledger."""
+
+    def __init__(self, ledger: Ledger):
+        super().__init__()
+        self.ledger = ledger
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if self.ledger._is_inside():
+            return func(*args, **kwargs)
+        if _is_made_of_others(func):
+            with self:
+                return func.decompose(*args, **kwargs)
+        out = func(*args, **kwargs)
+        if _name(func)[0] not in SILENT:
+            self.ledger._operation(func, args, kwargs, out)
+        return out
+
+
+SILENT = VIEWS | QUERIES
+"""they touch no entry: a view's mark and bytes are those of its base"""
+
+
+@cache
+def _is_made_of_others(func: Any) -> bool:
+    """Whether torch defines this operation through others (seen in inference mode) and no rule prices it whole."""
+    composite = torch._C.DispatchKey.CompositeImplicitAutograd
+    return _name(func)[0] not in RULES and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), composite)
+
+
+@cache
+def _name(func: Any) -> tuple[str, bool]:
+    """(name without overload, whether it writes to an argument); functions outside aten keep their namespace."""
+    packet = func._overloadpacket.__name__
+    mutates = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
+    return packet if func.namespace == "aten" else f"{func.namespace}::{packet}", mutates
+
+
+@cache
+def _signature(function: Callable) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from (v for v in value if isinstance(v, Tensor))

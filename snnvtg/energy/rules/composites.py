@@ -1,0 +1,165 @@
+"""Composite operations: counted from shapes and masks, the same whichever backend runs them.
+
+Selective scan, exact and sequential, per valid position, channel (D) and state (N): Ā = exp(Δ·A): one product, one
+exp; B̄u = (Δ·u)·B: one product; h = Ā·h + B̄u: one product, one add; y = C·h: one product, one add. Per position and
+channel: Δ·u and D·u. Together mul 4BLDN + 2BLD, add 2BLDN (the last add of each sum over N is the one with D·u), exp
+BLDN: case C. Making Δ (bias, softplus) and gating the output (SiLU, product) are records of their own beside it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.records import OpRecord
+from snnvtg.energy.rules.call import counts
+
+Arguments = dict[str, Any]
+CompositeRule = Callable[[Arguments, Any, Provenance], Iterator[OpRecord]]
+
+
+def _bits(tensor: Tensor) -> int:
+    return tensor.element_size() * 8
+
+
+def _bytes(*tensors: Tensor | None) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors if t is not None)
+
+
+def neuron_record(
+    current_entries: int, updates: int, spikes: Tensor, *, fired: int, steps: int, width: int
+) -> OpRecord:
+    """LIF, per neuron and step: one leak multiply, one add, one compare, one reset select."""
+    return OpRecord(
+        op="lif",
+        counts=counts(mul=updates, add=updates, compare=updates, select=updates),
+        width=width,
+        num_timesteps=steps,
+        read_bytes=current_entries * width // 8,
+        written_bytes=_bytes(spikes),
+        state_bytes=2 * updates * width // 8,
+        spikes_out=fired,
+        outputs=updates,
+    )
+
+
+def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
+    """`lif(current, parameters, *, num_timesteps, scale, shift, reduction, …)`; marks the spikes."""
+    current, spikes = a["current"], out[0] if isinstance(out, tuple) else out
+    repeated, averaged = a.get("num_timesteps"), a.get("reduction", "none") == "mean"
+    steps = repeated if repeated is not None else current.shape[0]
+    updates = current.numel() * (repeated or 1)
+    if a.get("scale") is not None:
+        yield OpRecord(
+            op="lif.affine",
+            counts=counts(mul=current.numel(), add=current.numel()),
+            width=_bits(current),
+            num_timesteps=1 if repeated else steps,
+            weight_bytes=_bytes(a["scale"], a["shift"]),
+        )
+    fired = round(float(spikes.double().sum()) * steps) if averaged else int(spikes.count_nonzero())
+    width = max(32, _bits(current))  # the state is kept in float32 at least
+    yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width)
+    if averaged:
+        dense = updates - spikes.numel()
+        made = {"add": (min(fired, dense), dense), **counts(mul=spikes.numel())}
+        yield OpRecord(op="lif.mean", counts=made, width=width, num_timesteps=steps, spikes_in=fired, dense_in=updates)
+    else:
+        provenance.set(spikes, Mark.SPIKE, steps)
+
+
+def _positions(mask: Tensor | None, like: Tensor) -> int:
+    return int(mask.sum()) if mask is not None else like.shape[0] * like.shape[1]
+
+
+def _scan(op: str, n: int, direction: Any) -> Iterator[OpRecord]:
+    """One direction over n valid positions, without the gate."""
+    u, A, skip = direction.u, direction.A, direction.D is not None
+    channels, states = A.shape
+    full, flat = n * channels * states, n * channels
+    width = max(32, _bits(u))
+    yield OpRecord(
+        op=op,
+        counts=counts(mul=4 * full + flat + skip * flat, add=2 * full - (not skip) * flat, exp=full),
+        width=width,
+        weight_bytes=_bytes(A, direction.D),
+        read_bytes=(3 * flat + 2 * n * states) * u.element_size(),
+        written_bytes=flat * u.element_size(),
+        state_bytes=2 * full * width // 8,
+        outputs=flat,
+    )
+    bias = direction.delta_bias is not None
+    softplus = direction.delta_softplus * flat
+    made = counts(exp=softplus, add=softplus + bias * flat, log=softplus, compare=softplus)
+    if made:
+        yield OpRecord(op=f"{op}.delta", counts=made, width=width, weight_bytes=_bytes(direction.delta_bias))
+
+
+def _gate(op: str, n: int, z: Tensor | None) -> Iterator[OpRecord]:
+    if z is not None:
+        flat = n * z.shape[-1]
+        read = flat * z.element_size()
+        yield OpRecord(op, counts(exp=flat, add=flat, div=flat, mul=flat), width=max(32, _bits(z)), read_bytes=read)
+
+
+class _Direction:
+    """The arguments of `selective_scan` under the names of `ScanInputs`."""
+
+    def __init__(self, a: Arguments):
+        self.u, self.A, self.D = a["u"], a["A"], a.get("D")
+        self.delta_bias, self.delta_softplus = a.get("delta_bias"), a.get("delta_softplus", True)
+
+
+def selective_scan(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
+    """`selective_scan(u, delta, A, B, C, D, z, delta_bias, *, delta_softplus, valid_mask, …)`."""
+    n = _positions(a.get("valid_mask"), a["u"])
+    yield from _scan("selective_scan", n, _Direction(a))
+    yield from _gate("selective_scan.gate", n, a.get("z"))
+
+
+def bidirectional_selective_scan(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
+    """`bidirectional_selective_scan(forward, backward, *, z, valid_mask, …)`: two scans, their sum, one gate."""
+    forward, n = a["forward"], _positions(a.get("valid_mask"), a["forward"].u)
+    yield from _scan("selective_scan", n, forward)
+    yield from _scan("selective_scan", n, a["backward"])
+    flat = n * forward.u.shape[-1]
+    yield OpRecord("selective_scan.sum", counts(add=flat), width=max(32, _bits(forward.u)))
+    yield from _gate("selective_scan.gate", n, a.get("z"))
+
+
+def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
+    """`causal_conv1d(x (B, L, D), weight (D, K), bias, *, activation, valid_mask, …)`: K taps an entry, then SiLU.
+
+    Like the convolution's, the dense count includes the taps that lie before the first position.
+    """
+    x, weight, bias = a["x"], a["weight"], a.get("bias")
+    flat = _positions(a.get("valid_mask"), x) * x.shape[-1]
+    yield OpRecord(
+        op="causal_conv1d",
+        counts=counts(mac=flat * weight.shape[-1], add=flat if bias is not None else 0),
+        width=_bits(x),
+        weight_bytes=_bytes(weight, bias),
+        read_bytes=flat * x.element_size(),
+        written_bytes=flat * x.element_size(),
+        outputs=flat,
+    )
+    if a.get("activation", "silu") == "silu":
+        yield OpRecord("causal_conv1d.silu", counts(exp=flat, add=flat, div=flat), width=max(32, _bits(x)))
+
+
+COMPOSITES: dict[str, CompositeRule] = {
+    "lif": lif,
+    "selective_scan": selective_scan,
+    "bidirectional_selective_scan": bidirectional_selective_scan,
+    "causal_conv1d": causal_conv1d,
+}
+
+
+def third_party_neuron(spikes: Tensor, provenance: Provenance) -> OpRecord:
+    """A neuron of another library: its output counts one update an entry; marks the spikes."""
+    entries, width = spikes.numel(), _bits(spikes)
+    provenance.set(spikes, Mark.SPIKE)
+    fired = int(torch.count_nonzero(spikes))
+    return neuron_record(entries, entries, spikes, fired=fired, steps=1, width=width)

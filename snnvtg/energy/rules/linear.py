@@ -1,0 +1,115 @@
+"""Matrix products and convolutions: MACs, or accumulates where spikes drive them.
+
+Spikes × weights: each spike adds `fan-out` weights, so effective ACs = Σ over spikes of the fan-out and dense ACs =
+every pair. Both operands spikes (Q·Kᵀ): an accumulator changes only where both fire, so effective = coincidences. An
+integer operand and a spike operand ((Q·Kᵀ)·V): count what the spike operand selects. Everything else: dense MACs.
+With `skip_zero_weights` a weight of 0 is not added either (some tools count so; hardware has to know beforehand).
+A convolution's dense count includes the taps on its zero padding, as fvcore's and torch's do; its effective ACs do not.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from snnvtg.energy.records import Counts
+from snnvtg.energy.rules.call import Call, counts
+
+
+def product(call: Call, left: Tensor, right: Tensor) -> Counts:
+    """left (..., n, k) @ right (..., k, m), equal batch sizes."""
+    rows, inner, columns = left.shape[-2], left.shape[-1], right.shape[-1]
+    batch = math.prod(left.shape[:-2])
+    dense = batch * rows * inner * columns
+    left_fires, right_fires = call.is_spike(left), call.is_spike(right)
+    if not left_fires and not right_fires:
+        call.dense_in = left.numel()
+        return {"mac": (dense, dense)}
+    if (left_fires and right_fires) or call.skip_zero_weights:
+        by_left, by_right = left.count_nonzero(-2), right.count_nonzero(-1)
+        driving, spikes = (left, by_left) if left_fires else (right, by_right)
+        call.spikes_in, call.dense_in = int(spikes.sum()), driving.numel()
+        return {"ac": (int((by_left * by_right).sum()), dense)}
+    driving, fan_out = (left, columns) if left_fires else (right, rows)
+    call.spikes_in, call.dense_in = int(driving.count_nonzero()), driving.numel()
+    return {"ac": (call.spikes_in * fan_out, dense)}
+
+
+def mm(call: Call) -> Counts:
+    """mm, bmm: (n, k) @ (k, m)."""
+    return product(call, *call.args[:2])
+
+
+def mv(call: Call) -> Counts:
+    """mv (n, k) @ (k,), dot (k,) @ (k,)."""
+    left, right = call.args[:2]
+    return product(call, left if left.dim() == 2 else left.unsqueeze(0), right.unsqueeze(1))
+
+
+def addmm(call: Call) -> Counts:
+    """beta·bias + alpha·(left @ right): one add an entry for the bias."""
+    beta, alpha = call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)
+    made = product(call, *call.args[1:3])
+    call.bias = call.args[0]
+    scaled = (beta not in (0, 1)) + (alpha != 1)
+    return {**made, **counts(add=call.numel if beta != 0 else 0, mul=scaled * call.numel)}
+
+
+def convolution(call: Call) -> Counts:
+    """convolution(input (B, C, *), weight, bias, stride, padding, dilation, transposed, output_padding, groups)."""
+    x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
+    bias_adds = counts(add=call.numel if bias is not None else 0)
+    per_group = weight.shape[1] if transposed else weight.shape[0] // groups  # outputs an input channel reaches
+    taps = math.prod(weight.shape[2:])
+    if transposed:
+        dense = x.numel() * per_group * taps
+    else:
+        dense = call.numel * weight.shape[1] * taps
+    call.bias, call.dense_in = bias, x.numel()
+    if not call.is_spike(x):
+        return {"mac": (dense, dense), **bias_adds}
+    if call.skip_zero_weights:
+        call.spikes_in = int(x.count_nonzero())
+        return {"ac": (_pairs_that_meet(call), dense), **bias_adds}
+    per_position = x.count_nonzero((0, 1)) if x.dim() == weight.dim() else x.count_nonzero(0)
+    reached = _taps_reached(call.result.shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
+    call.spikes_in = int(per_position.sum())
+    effective = int((per_position.double().cpu() * reached).sum()) * per_group
+    return {"ac": (effective, dense), **bias_adds}
+
+
+def _pairs_that_meet(call: Call) -> int:
+    """Accumulates of a convolution where both the input's entry and the weight are not zero."""
+    x, weight = call.args[:2]
+    met = torch.ops.aten.convolution((x != 0).double(), (weight != 0).double(), None, *call.args[3:9])
+    return int(met.sum())
+
+
+def _taps_reached(out_shape, in_shape, kernel, stride, padding, dilation, transposed: bool) -> Tensor:
+    """How many (tap, output position) pairs each input position takes part in: the product of its axes' counts."""
+    reached = torch.ones((), dtype=torch.double)
+    axes = len(kernel)
+    for axis in range(axes):
+        n_in, n_out = in_shape[axis - axes], out_shape[axis - axes]
+        step, pad, spread = (values[axis % len(values)] for values in (stride, padding, dilation))
+        tap = torch.arange(kernel[axis]) * spread
+        if transposed:
+            target = torch.arange(n_in).unsqueeze(1) * step - pad + tap
+            hits = (target >= 0) & (target < n_out)
+        else:
+            offset = torch.arange(n_in).unsqueeze(1) + pad - tap
+            hits = (offset >= 0) & (offset % step == 0) & (offset // step < n_out)
+        reached = reached.unsqueeze(-1) * hits.sum(1).double()
+    return reached
+
+
+LINEAR = {
+    "mm": mm,
+    "bmm": mm,
+    "mv": mv,
+    "dot": lambda call: product(call, call.args[0].unsqueeze(0), call.args[1].unsqueeze(1)),
+    "addmm": addmm,
+    "baddbmm": addmm,
+    "convolution": convolution,
+    "_convolution": convolution,
+}

@@ -1,0 +1,164 @@
+"""Sums, means, norms, softmax, pooling, sorting: how many of each kind for a whole reduction."""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from snnvtg.energy.records import Counts
+from snnvtg.energy.rules.call import Call, counts
+
+
+def summed(call: Call) -> Counts:
+    """A sum of n entries is n − 1 adds; of spikes, only the spikes are added."""
+    x: Tensor = call.args[0]
+    dense = max(x.numel() - call.numel, 0)
+    if not call.is_spike(x):
+        return counts(add=dense)
+    call.spikes_in, call.dense_in = int(x.count_nonzero()), x.numel()
+    return {"add": (min(call.spikes_in, dense), dense)}
+
+
+def mean(call: Call) -> Counts:
+    """A sum and one product with 1/n."""
+    return {**summed(call), **counts(mul=call.numel)}
+
+
+def compared(call: Call) -> Counts:
+    """A maximum or minimum of n entries is n − 1 comparisons."""
+    return counts(compare=max(call.args[0].numel() - call.numel, 0))
+
+
+def multiplied(call: Call) -> Counts:
+    """A product of n entries is n − 1 multiplications."""
+    return counts(mul=max(call.args[0].numel() - call.numel, 0))
+
+
+def decided(call: Call) -> Counts:
+    """any, all over n entries."""
+    return counts(logic=max(call.args[0].numel() - call.numel, 0))
+
+
+def variance(call: Call) -> Counts:
+    """Two passes: the mean, then the mean of squared distances (and a root for the standard deviation)."""
+    n, out = call.args[0].numel(), call.numel
+    return counts(add=2 * (n - out) + n, mul=n + 2 * out, sqrt=out if call.name.startswith("std") else 0)
+
+
+def vector_norm(call: Call) -> Counts:
+    """Euclidean norm: squares, their sum, a root."""
+    n, out = call.args[0].numel(), call.numel
+    return counts(mul=n, add=n - out, sqrt=out)
+
+
+def softmax(call: Call) -> Counts:
+    """Over rows of n: maximum, n differences, n exponentials, their sum, n quotients (a log softmax: n differences)."""
+    total, n = call.numel, call.args[0].shape[call.args[1]] if call.args[0].dim() else 1
+    rows = total // max(n, 1)
+    made = {"compare": total - rows, "add": 2 * total - rows, "exp": total}
+    if call.name == "_log_softmax":
+        return counts(**{**made, "add": made["add"] + total, "log": rows})
+    return counts(**made, div=total)
+
+
+def layer_norm(call: Call) -> Counts:
+    """Rows of n: mean, differences, variance, 1/√(var + eps), scale; then weight and bias where there are any."""
+    x, rows = call.args[0], max(call.out[1].numel(), 1)
+    affine = [a for a in call.args[1:4] if isinstance(a, Tensor)]
+    return _normalised(x.numel(), rows, weight=len(affine) > 0, bias=len(affine) > 1)
+
+
+def _normalised(total: int, rows: int, *, weight: bool, bias: bool) -> Counts:
+    adds = (total - rows) + total + (total - rows) + rows + bias * total
+    muls = rows + total + rows + total + weight * total
+    return counts(add=adds, mul=muls, sqrt=rows, div=rows)
+
+
+def group_norm(call: Call) -> Counts:
+    """native_group_norm(input, weight, bias, N, C, HxW, group, eps)."""
+    weight, bias = call.args[1:3]
+    return _normalised(call.numel, call.out[1].numel(), weight=weight is not None, bias=bias is not None)
+
+
+def batch_norm(call: Call) -> Counts:
+    """With running statistics one product and one add an entry, the factors once a channel; else statistics first."""
+    x, weight, bias = call.args[:3]
+    training = call.arg(5, "training", False) if call.name == "native_batch_norm" else call.name.endswith("_training")
+    channels, total = x.shape[1], x.numel()
+    if training:
+        return _normalised(total, channels, weight=weight is not None, bias=bias is not None)
+    return counts(
+        mul=total + channels * (1 + (weight is not None)),
+        add=total + channels * (1 + (bias is not None)),
+        sqrt=channels,
+        div=channels,
+    )
+
+
+def average_pool(call: Call) -> Counts:
+    """Windows of k entries: k − 1 adds and one product each."""
+    taps = math.prod(call.args[1]) ** (2 if len(call.args[1]) == 1 and call.name.endswith("2d") else 1)
+    return counts(add=call.numel * (taps - 1), mul=call.numel)
+
+
+def adaptive_pool(call: Call) -> Counts:
+    """Windows that share the input out among the results."""
+    return counts(add=max(call.args[0].numel() - call.numel, 0), mul=call.numel)
+
+
+def max_pool(call: Call) -> Counts:
+    """Windows of k entries: k − 1 comparisons."""
+    taps = math.prod(call.args[1]) ** (2 if len(call.args[1]) == 1 and "2d" in call.name else 1)
+    return counts(compare=call.numel * (taps - 1))
+
+
+def sort(call: Call) -> Counts:
+    """n·⌈log2 n⌉ comparisons a row."""
+    x = call.args[0]
+    if x.dim() == 0:
+        return {}
+    axis = call.args[1 if call.name == "sort" else 2] if len(call.args) > (1 if call.name == "sort" else 2) else -1
+    n = x.shape[axis if isinstance(axis, int) and not isinstance(axis, bool) else -1]
+    return counts(compare=x.numel() * math.ceil(math.log2(max(n, 2))))
+
+
+def cumulated(call: Call) -> Counts:
+    """A running sum: one add an entry."""
+    return counts(add=call.numel)
+
+
+def scattered(call: Call) -> Counts:
+    """Entries added to where an index says: one add each."""
+    source = next((a for a in reversed(call.args) if isinstance(a, Tensor)), call.result)
+    return counts(add=source.numel())
+
+
+def interpolated(call: Call) -> Counts:
+    """Linear interpolation: two products and an add an entry and axis."""
+    axes = 2 if "bilinear" in call.name else 1
+    return counts(mul=2 * axes * call.numel, add=axes * call.numel)
+
+
+REDUCTIONS: dict[str, Callable[[Call], Counts]] = {
+    "sum": summed,
+    "nansum": summed,
+    "mean": mean,
+    **dict.fromkeys(["max", "min", "amax", "amin", "argmax", "argmin", "aminmax"], compared),
+    "prod": multiplied,
+    **dict.fromkeys(["any", "all"], decided),
+    **dict.fromkeys(["var", "std", "var_mean", "std_mean"], variance),
+    **dict.fromkeys(["linalg_vector_norm", "norm"], vector_norm),
+    **dict.fromkeys(["_softmax", "_log_softmax", "_safe_softmax"], softmax),
+    "native_layer_norm": layer_norm,
+    "native_group_norm": group_norm,
+    **dict.fromkeys(["native_batch_norm", "_native_batch_norm_legit_no_training"], batch_norm),
+    **dict.fromkeys(["cudnn_batch_norm", "_batch_norm_no_update"], batch_norm),
+    **dict.fromkeys(["avg_pool1d", "avg_pool2d", "avg_pool3d"], average_pool),
+    **dict.fromkeys(["_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d"], adaptive_pool),
+    **dict.fromkeys(["max_pool2d_with_indices", "max_pool3d_with_indices"], max_pool),
+    **dict.fromkeys(["sort", "topk"], sort),
+    **dict.fromkeys(["cumsum", "logcumsumexp"], cumulated),
+    "cumprod": lambda call: counts(mul=call.numel),
+    **dict.fromkeys(["scatter_add", "index_add", "scatter_reduce"], scattered),
+    **dict.fromkeys(["upsample_linear1d", "upsample_bilinear2d"], interpolated),
+}

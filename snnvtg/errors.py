@@ -1,0 +1,18 @@
+"""The two errors a user can cause, each one clear line."""
+
+from collections.abc import Sequence
+
+
+class InputError(ValueError):
+    """Bad input: the message names the file, the key or line, what was expected and what to do.
+
+    Commands print it alone on one line and exit with status 2; anything else is a bug and keeps its traceback.
+    """
+
+
+class BackendError(InputError):
+    """A backend asked for by name cannot do the work; lists every reason and the remedy."""
+
+    def __init__(self, backend: str, reasons: Sequence[str], remedy: str):
+        self.backend, self.reasons, self.remedy = backend, tuple(reasons), remedy
+        super().__init__(f"backend {backend!r} cannot run: {'; '.join(reasons)}. {remedy}")

@@ -1,0 +1,17 @@
+"""Masked attentive pooling of a sequence to one vector."""
+
+import torch
+from torch import Tensor, nn
+
+
+class AttentivePooling(nn.Module):
+    """Softmax-weighted mean over the valid positions, one learned score a position."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
+        """x (B, M, C), valid_mask (B, M) -> (B, 1, C)."""
+        logits = self.score(x).squeeze(-1).masked_fill(~valid_mask, torch.finfo(x.dtype).min)
+        return torch.bmm(logits.softmax(-1).unsqueeze(1), x)

@@ -1,0 +1,52 @@
+"""From features as they lie on disk to the width of the model."""
+
+import torch
+from torch import Tensor, nn
+
+
+class FeatureDropout(nn.Module):
+    """Dropout of whole input dimensions, the same for every position of a sample.
+
+    Neighbouring clips are near copies: dropped one by one, a dimension is still read off the clip beside.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, M, in), dropped per sample and dimension."""
+        keep = nn.functional.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.p, self.training)
+        return x * keep if self.training else x
+
+
+class InputProjection(nn.Module):
+    """Standardise, drop, and project features (B, M, in) to (B, M, width).
+
+    Each input dimension is standardised with statistics of the training set, which travel in the checkpoint:
+    normalised CLIP features share a large common mean that would otherwise drown what differs between clips.
+    """
+
+    def __init__(self, in_width: int, width: int, dropout: float):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(in_width))
+        self.register_buffer("scale", torch.ones(in_width))
+        self.layers = nn.Sequential(
+            FeatureDropout(dropout),
+            nn.Linear(in_width, width),
+            nn.LayerNorm(width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.LayerNorm(width),
+        )
+
+    @torch.no_grad()
+    def fit(self, mean: Tensor, std: Tensor, eps: float = 1e-6) -> None:
+        """Set the standardisation; mean and std (in,) of the training set. A constant dimension becomes 0."""
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(std > eps, 1 / std.clamp(min=eps), torch.zeros_like(std)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, M, in) -> (B, M, width)."""
+        return self.layers((x - self.mean) * self.scale)

@@ -1,0 +1,44 @@
+"""Each benchmark's figures under one name, and the per-query values they are averages of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snnvtg.metrics.clip_ranking import tvsum_metrics, tvsum_per_query, youtube_metrics, youtube_per_query
+from snnvtg.metrics.qvhighlights import per_query_results, qvhighlights_metrics
+from snnvtg.metrics.recall import THRESHOLDS, per_query_iou, retrieval_metrics
+from snnvtg.records import Prediction, Query
+
+Predictions = Sequence[Prediction]
+Queries = Sequence[Query]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`figures` in percent, in the benchmark's own layout; `per_query` in 0…1, (Q,) each, means in `figures`."""
+
+    figures: Callable[[Predictions, Queries], dict[str, Any]]
+    per_query: Callable[[Predictions, Queries], dict[str, np.ndarray]]
+
+
+def _recall_per_query(predictions: Predictions, queries: Queries) -> dict[str, np.ndarray]:
+    iou = per_query_iou(predictions, queries)
+    return {f"R1@{threshold}": (iou >= threshold).astype(float) for threshold in THRESHOLDS} | {"mIoU": iou}
+
+
+def _qvhighlights_per_query(predictions: Predictions, queries: Queries) -> dict[str, np.ndarray]:
+    values = per_query_results(predictions, queries)
+    iou = values.pop("IoU")
+    recall = {f"MR-full-R1@{threshold}": (iou >= threshold).astype(float) for threshold in (0.5, 0.7)}
+    return recall | {"MR-full-mAP": values.pop("mAP")} | values
+
+
+EVALUATIONS = {
+    "qvhighlights": Evaluation(qvhighlights_metrics, _qvhighlights_per_query),
+    "recall": Evaluation(lambda p, q: {"brief": retrieval_metrics(p, q)}, _recall_per_query),
+    "tvsum": Evaluation(lambda p, q: {"brief": tvsum_metrics(p, q)}, lambda p, q: {"mAP": tvsum_per_query(p, q)}),
+    "youtube": Evaluation(lambda p, q: {"brief": youtube_metrics(p, q)}, lambda p, q: {"mAP": youtube_per_query(p, q)}),
+}
+"""recall: R1@{.3,.5,.7} and mIoU, for Charades-STA, TACoS, ActivityNet Captions"""

@@ -1,0 +1,17 @@
+"""LIF neurons: one law (Eq. 4), one module, interchangeable backends."""
+
+from snnvtg.neurons.backends import available_backends
+from snnvtg.neurons.lif import LIFParameters, lif_reference, lif_step
+from snnvtg.neurons.module import LIF, lif, set_backend
+from snnvtg.neurons.surrogate import SURROGATES
+
+__all__ = [
+    "LIF",
+    "SURROGATES",
+    "LIFParameters",
+    "available_backends",
+    "lif",
+    "lif_reference",
+    "lif_step",
+    "set_backend",
+]

@@ -1,0 +1,1 @@
+"""Figures from tables and tensors; nothing is computed here but what is drawn."""

@@ -1,0 +1,64 @@
+"""What flows between data, models and metrics: a Query, a Batch of them, a Prediction. Keys are the jsonl keys."""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+
+Windows = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One annotated query.
+
+    `duration` and `relevant_windows` in seconds; windows are empty where a data set has none (test splits, TVSum).
+    `saliency_scores` has one row of raters per clip of `relevant_clip_ids`. `tags` name the groups of a breakdown
+    (TVSum's domain, the synthetic set's difficulties).
+    """
+
+    qid: int | str
+    query: str
+    vid: str
+    duration: float
+    relevant_windows: Windows = ()
+    relevant_clip_ids: tuple[int, ...] | None = None
+    saliency_scores: tuple[tuple[float, ...], ...] | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answers: windows (start s, end s, score) best first, and one saliency score per clip."""
+
+    qid: int | str
+    query: str
+    vid: str
+    pred_relevant_windows: tuple[tuple[float, float, float], ...]
+    pred_saliency_scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B queries padded to the longest video (L clips) and text (N tokens); padding is zero and masked.
+
+    video (B, L, Dv) f32, video_mask (B, L) bool, text (B, N, Dt) f32, text_mask (B, N) bool, True where real.
+    Targets: foreground (B, L) bool, boundaries (B, L, 2) f32 in clips, saliency (B, L) f32 (see `data.targets`).
+    """
+
+    queries: tuple[Query, ...]
+    video: torch.Tensor
+    video_mask: torch.Tensor
+    text: torch.Tensor
+    text_mask: torch.Tensor
+    clip_length: float
+    foreground: torch.Tensor
+    boundaries: torch.Tensor
+    saliency: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch with every tensor on `device`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: v.to(device) for n, v in values.items() if isinstance(v, torch.Tensor)})

@@ -1,0 +1,116 @@
+"""The short depthwise convolution before a selective scan, causal or anticausal, channels last."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnvtg.composite import composite
+from snnvtg.errors import InputError
+from snnvtg.scan import convolution_cpu, external
+from snnvtg.scan.choose import Backend, choose, operation
+from snnvtg.scan.inputs import check_mask, compute_dtype
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A checked call."""
+
+    x: Tensor  # (B, L, D)
+    weight: Tensor  # (D, K)
+    bias: Tensor | None  # (D,)
+    activation: str | None
+    valid_mask: Tensor | None  # (B, L) bool
+    reverse: bool
+
+    @property
+    def device(self) -> torch.device:
+        return self.x.device
+
+    def masked_x(self) -> Tensor:
+        """x with zeros at invalid positions, whatever stood there."""
+        return self.x if self.valid_mask is None else torch.where(self.valid_mask[..., None], self.x, 0)
+
+
+def _finish(call: Convolution, y: Tensor) -> Tensor:
+    y = F.silu(y) if call.activation == "silu" else y
+    y = y if call.valid_mask is None else torch.where(call.valid_mask[..., None], y, 0)
+    return y.to(call.x.dtype)
+
+
+def _run_reference(call: Convolution) -> Tensor:
+    """y_t = Σ_k w_k x_{t-K+1+k} + b as shifted copies; zeros stand before the first step."""
+    dtype = compute_dtype(call.x.dtype)
+    x, weight = call.masked_x().to(dtype), call.weight.to(dtype)
+    length, width = x.shape[1], weight.shape[1]
+    y = torch.zeros_like(x) if call.bias is None else call.bias.to(dtype).expand_as(x)
+    padded = F.pad(x, (0, 0, 0, width - 1) if call.reverse else (0, 0, width - 1, 0))
+    for k in range(width):
+        start = width - 1 - k if call.reverse else k
+        y = y + padded[:, start : start + length] * weight[:, k]
+    return _finish(call, y)
+
+
+def _run_torch(call: Convolution) -> Tensor:
+    dtype = compute_dtype(call.x.dtype)
+    x, weight = call.masked_x().to(dtype).transpose(1, 2), call.weight.to(dtype)
+    bias = None if call.bias is None else call.bias.to(dtype)
+    width = weight.shape[1]
+    x = F.pad(x, (0, width - 1) if call.reverse else (width - 1, 0))
+    weight = weight.flip(1) if call.reverse else weight
+    return _finish(call, F.conv1d(x, weight[:, None], bias, groups=x.shape[1]).transpose(1, 2))
+
+
+CAUSAL_CONV1D = operation(
+    "causal_conv1d",
+    (
+        Backend("reference", _run_reference, "It runs everywhere."),
+        Backend("cpu", convolution_cpu.run, convolution_cpu.REMEDY, convolution_cpu.missing, convolution_cpu.refuses),
+        Backend("torch", _run_torch, "It runs everywhere."),
+        Backend(
+            "causal-conv1d",
+            external.run_convolution,
+            external.CONVOLUTION_REMEDY,
+            external.convolution_missing,
+            external.convolution_refuses,
+        ),
+    ),
+    {"cpu": ("cpu", "torch"), "cuda": ("causal-conv1d", "torch")},
+)
+
+
+@composite("causal_conv1d")
+def causal_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: str | None = "silu",
+    valid_mask: Tensor | None = None,
+    reverse: bool = False,
+    backend: str = "auto",
+) -> Tensor:
+    """y_t = activation(Σ_k weight_k x_{t-K+1+k} + bias), each channel by itself; with `reverse`, x_{t+K-1-k}.
+
+    Shapes: x (B, L, D), weight (D, K), bias (D,), valid_mask (B, L) bool; activation "silu" or None. Invalid positions
+    count as zeros and give 0. Returns (B, L, D) in x's type. Raises InputError on a wrong shape, BackendError where the
+    backend named cannot run.
+    """
+    call = Convolution(x, weight, bias, activation, valid_mask, reverse)
+    _check(call)
+    return choose(CAUSAL_CONV1D, backend, call).run(call)
+
+
+def _check(call: Convolution) -> None:
+    x, weight, bias = call.x, call.weight, call.bias
+    if x.dim() != 3:
+        raise InputError(f"x: expected (B, L, D), got shape {tuple(x.shape)}")
+    if weight.dim() != 2 or weight.shape[0] != x.shape[2] or weight.shape[1] < 1:
+        raise InputError(f"weight: expected ({x.shape[2]}, K), got shape {tuple(weight.shape)}")
+    if bias is not None and tuple(bias.shape) != (x.shape[2],):
+        raise InputError(f"bias: expected ({x.shape[2]},), got shape {tuple(bias.shape)}")
+    if call.activation not in ("silu", None):
+        raise InputError(f"activation: expected 'silu' or None, got {call.activation!r}")
+    if call.valid_mask is not None:
+        check_mask(call.valid_mask, tuple(x.shape[:2]), x.device)

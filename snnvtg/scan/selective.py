@@ -1,0 +1,75 @@
+"""`selective_scan` and its bidirectional form: one function for every backend."""
+
+from torch import Tensor
+
+from snnvtg.composite import composite
+from snnvtg.scan import chunked, cpu, external, reference
+from snnvtg.scan.choose import Backend, Operation, choose, only_on, operation
+from snnvtg.scan.inputs import Scan, ScanInputs, check
+
+
+def _cpu_missing(device_type: str) -> list[str]:
+    return only_on("cpu")(device_type) or cpu.build_problems("selective_scan")
+
+
+BACKENDS = (
+    Backend("reference", reference.run, "It runs everywhere."),
+    Backend("cpu", cpu.run, cpu.REMEDY, _cpu_missing),
+    Backend("torch", chunked.run, "It runs everywhere."),
+    Backend("mamba-ssm", external.run_scan, external.SCAN_REMEDY, external.scan_missing, external.scan_refuses),
+)
+PREFERENCE = {"cpu": ("cpu", "torch"), "cuda": ("mamba-ssm", "torch")}
+ONE_DIRECTION = operation("selective_scan", BACKENDS, PREFERENCE)
+TWO_DIRECTIONS = operation("bidirectional_selective_scan", BACKENDS, PREFERENCE)
+
+
+@composite("selective_scan")
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    *,
+    delta_softplus: bool = True,
+    initial_state: Tensor | None = None,
+    valid_mask: Tensor | None = None,
+    reverse: bool = False,
+    return_state: bool = False,
+    backend: str = "auto",
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Mamba's selective scan, channels last.
+
+    h_t = exp(δ_t A) h_{t-1} + δ_t B_t u_t, y_t = (C_t·h_t + D u_t) silu(z_t), δ = softplus(delta + delta_bias).
+
+    Shapes: u, delta, z (B, L, D); A (D, N), negative; B, C (B, L, N); D, delta_bias (D,); initial_state (B, D, N);
+    valid_mask (B, L), bool: an invalid position leaves the state and gives 0. `reverse` runs from the last position to
+    the first. Returns y (B, L, D) in u's type, with `return_state` also the last state (B, D, N). float64 is computed
+    in float64, all else in float32. Source: Gu and Dao 2023, Algorithm 2, as discretised in their code.
+    Raises InputError on a wrong shape, BackendError where the backend named cannot run.
+    """
+    inputs = ScanInputs(u, delta, A, B, C, D, delta_bias, delta_softplus, initial_state)
+    scan = Scan((inputs,), (reverse,), z, valid_mask, return_state)
+    y, states = _run(ONE_DIRECTION, scan, backend)
+    return (y, states[0]) if return_state else y
+
+
+@composite("bidirectional_selective_scan")
+def bidirectional_selective_scan(
+    forward: ScanInputs,
+    backward: ScanInputs,
+    *,
+    z: Tensor | None = None,
+    valid_mask: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """The sum (B, L, D) of a scan from first to last and one from last to first, gated once by silu(z)."""
+    return _run(TWO_DIRECTIONS, Scan((forward, backward), (False, True), z, valid_mask), backend)[0]
+
+
+def _run(which: Operation, scan: Scan, backend: str) -> tuple[Tensor, list[Tensor]]:
+    check(scan)
+    return choose(which, backend, scan).run(scan)

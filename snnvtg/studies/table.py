@@ -1,0 +1,88 @@
+"""A results table on disk that grows row by row and is never half-written."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from snnvtg.errors import InputError
+from snnvtg.reporting import provenance, write_csv, write_json
+
+
+class ResultsTable:
+    """Rows of one study in `path` (CSV), with the study's identity and provenance in the JSON beside it.
+
+    `key` names the columns that tell rows apart, `columns` the order of the leading ones. Opening a table that
+    another study wrote is an error, so that no figure ends up under another's settings.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], key: Sequence[str], columns: Sequence[str]):
+        self.path, self.beside = path, path.with_suffix(".json")
+        self.identity, self.key, self.columns = _as_json(identity), list(key), list(columns)
+        self.rows = self._existing()
+
+    def _existing(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        try:
+            known = json.loads(self.beside.read_text())["identity"]
+        except (OSError, ValueError, KeyError):
+            raise InputError(
+                f"{self.path}: {self.beside.name} beside it is missing or unreadable, so its rows cannot be trusted; "
+                "move the CSV away or choose another --out"
+            ) from None
+        differing = sorted(k for k in {*known, *self.identity} if known.get(k) != self.identity.get(k))
+        if differing:
+            raise InputError(
+                f"{self.path}: holds rows of another study (differs in {', '.join(differing)}); "
+                "move it away or choose another --out"
+            )
+        return pd.read_csv(self.path, float_precision="round_trip").to_dict("records")
+
+    def holds(self, **key: Any) -> bool:
+        """Whether a finished row with this key is there."""
+        return any(self._key(row) == self._key(key) for row in self.rows)
+
+    def add(self, rows: Sequence[Mapping[str, Any]], **details: Any) -> None:
+        """Add finished rows, then write the provenance with `details` and the table."""
+        self.rows += [dict(row) for row in rows]
+        write_json(provenance(identity=self.identity, **details), self.beside)
+        write_csv(self.frame(), self.path)
+
+    def frame(self) -> pd.DataFrame:
+        """The rows sorted by their key, whole numbers whole even where a row has none."""
+        rows = sorted(self.rows, key=lambda row: [_rank(part) for part in self._key(row)])
+        known = [name for row in rows for name in row]
+        table = pd.DataFrame(rows, columns=list(dict.fromkeys([*self.columns, *known])))
+        return table.astype({name: "Int64" for name in table if _whole(table[name])})
+
+    def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(_text(row.get(name)) for name in self.key)
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _rank(text: str) -> tuple[bool, float, str]:
+    """Numbers by value, words by letter, nothing last."""
+    return (text == "", float(text), "") if text.isdigit() else (text == "", 0.0, text)
+
+
+def _whole(column: pd.Series) -> bool:
+    values = column.dropna()
+    return len(values) > 0 and all(isinstance(v, int) or (isinstance(v, float) and v.is_integer()) for v in values)
+
+
+def _as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity as JSON will give it back."""
+
+    def plain(value: Any) -> Any:
+        return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
+
+    return json.loads(json.dumps(identity, default=plain))

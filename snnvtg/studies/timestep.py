@@ -1,0 +1,206 @@
+"""The time-step sweep: accuracy, firing rate and energy against T, with and without relevant slots."""
+
+import dataclasses
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from tqdm import tqdm
+
+from snnvtg.data import DataSplits
+from snnvtg.errors import InputError
+from snnvtg.metrics import fit_prior, prior_predictions, retrieval_metrics
+from snnvtg.neurons import set_backend
+from snnvtg.neurons.backends import choose
+from snnvtg.neurons.backends.base import Neuron
+from snnvtg.studies.measure import accuracy, cost, parameter_count
+from snnvtg.studies.runs import trained
+from snnvtg.studies.table import ResultsTable
+from snnvtg.training import Preset
+
+KEY = ("model", "split", "backend", "slots", "num_timesteps", "seed")
+COLUMNS = [
+    "model",
+    "data",
+    "split",
+    "backend",
+    "slots",
+    "num_timesteps",
+    "seed",
+    "R1@0.3",
+    "R1@0.5",
+    "R1@0.7",
+    "mIoU",
+    "firing_rate",
+    "synops",
+    "macs",
+    "energy_pj",
+    "parameters",
+    "seconds",
+    "best_epoch",
+    "energy_mac_pj",
+    "energy_ac_pj",
+    "energy_other_pj",
+    "coverage",
+]
+
+
+@dataclass(frozen=True)
+class TimestepSweep:
+    """The grid. Every job trains (or finds) one model and measures it on `split`."""
+
+    preset: Preset
+    timesteps: tuple[int, ...] = (1, 2, 4, 8)
+    seeds: tuple[int, ...] = (0,)
+    slots: Literal["with", "without", "both"] = "both"
+    backend: str = "auto"
+    mode: Literal["retrain", "inference"] = "retrain"
+    """retrain: a model for each T, as in the paper's Figure 3; inference: the preset's T, read out at each T"""
+    split: Literal["val", "test"] = "test"
+
+    def __post_init__(self):
+        for value in self.timesteps:
+            if value < 1:
+                raise InputError(f"timesteps: expected whole numbers of at least 1, got {value}")
+        for name in ("timesteps", "seeds"):
+            values = getattr(self, name)
+            if not values or len(set(values)) != len(values):
+                raise InputError(f"{name}: expected distinct numbers, at least one, got {list(values)}")
+
+    def jobs(self) -> Iterator["Job"]:
+        """One job for each model to train."""
+        kinds = {"with": ["with"], "without": ["without"], "both": ["with", "without"]}[self.slots]
+        for seed in self.seeds:
+            for slots in kinds:
+                if self.mode == "inference":
+                    yield Job(self, slots, self.preset.model.num_timesteps, self.timesteps, seed)
+                else:
+                    for steps in self.timesteps:
+                        yield Job(self, slots, steps, (steps,), seed)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Train at `trained_at` steps, measure at each of `timesteps`."""
+
+    sweep: TimestepSweep
+    slots: str
+    trained_at: int
+    timesteps: tuple[int, ...]
+    seed: int
+
+    def model_config(self) -> Any:
+        """The preset's model at this T, with or without slots."""
+        model = self.sweep.preset.model
+        num_slots = model.num_slots if self.slots == "with" else 0
+        return dataclasses.replace(model, num_slots=num_slots, num_timesteps=self.trained_at)
+
+
+def run_sweep(
+    sweep: TimestepSweep,
+    load: Callable[[], DataSplits],
+    out: Path,
+    runs: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+) -> ResultsTable:
+    """Run every unfinished job and write `out` after each; returns the whole table.
+
+    Each job runs in a process of its own with one thread, so that its figures depend neither on the number of
+    workers nor on what ran before it.
+    """
+    started = time.monotonic()
+    backend = choose(sweep.backend, Neuron(sweep.preset.model.lif, None), device.split(":")[0]).name
+    data = load()
+    identity = {"study": "timestep_sweep", "data": data.name, "checksum": data.checksum, "preset": sweep.preset}
+    table = ResultsTable(out, {**identity, "mode": sweep.mode, "split": sweep.split}, KEY, COLUMNS)
+    details = {"data": data.name, "data_checksum": data.checksum, "backend": backend, "sweep": sweep}
+
+    def add(rows: list[dict[str, Any]]) -> None:
+        table.add(rows, wall_seconds=round(time.monotonic() - started, 1), **details)
+
+    if not table.holds(**_key("prior", sweep.split)):
+        add([prior_row(data, sweep.split)])
+    jobs = [job for job in sweep.jobs() if not _finished(table, job, backend)]
+    for rows in _in_processes(jobs, load, backend, runs, device, workers):
+        add(rows)
+    return table
+
+
+def run_job(job: Job, data: DataSplits, backend: str, runs: Path, device: str) -> list[dict[str, Any]]:
+    """The rows of one job: `spikemba` and `shuffled-query` at each T."""
+    started = time.monotonic()
+    sweep = job.sweep
+    config = job.model_config()
+    checkpoint = trained(runs, "spikemba", config, sweep.preset.training, data, seed=job.seed, device=device)
+    model = checkpoint.build().to(device)
+    set_backend(model, backend)
+    split = getattr(data, sweep.split)
+    shuffled = split.with_shuffled_text(job.seed)
+    rows = []
+    for steps in job.timesteps:
+        model.num_timesteps = steps
+        common = {
+            "data": data.name, "split": sweep.split, "backend": backend, "slots": job.slots, "num_timesteps": steps,
+            "seed": job.seed, "parameters": parameter_count(model), "best_epoch": checkpoint.progress["best_epoch"],
+        }  # fmt: skip
+        measured = {**accuracy(model, split, device), **cost(model, split, device)}
+        rows.append({"model": "spikemba", **common, **measured})
+        rows.append({"model": "shuffled-query", **common, **accuracy(model, shuffled, device)})
+        for row in rows[-2:]:
+            row["seconds"] = round(time.monotonic() - started, 1)
+    return rows
+
+
+def prior_row(data: DataSplits, split: str) -> dict[str, Any]:
+    """The best fixed window of the training set, which looks at neither video nor query."""
+    queries = getattr(data, split).queries
+    predictions = prior_predictions(queries, fit_prior(data.train.queries))
+    return {"model": "prior", "data": data.name, "split": split, **retrieval_metrics(predictions, queries)}
+
+
+def _finished(table: ResultsTable, job: Job, backend: str) -> bool:
+    return all(
+        table.holds(**_key(model, job.sweep.split, backend, job.slots, steps, job.seed))
+        for model in ("spikemba", "shuffled-query")
+        for steps in job.timesteps
+    )
+
+
+def _key(*values: Any) -> dict[str, Any]:
+    return dict(zip(KEY, values, strict=False))
+
+
+def _in_processes(
+    jobs: Sequence[Job], load: Callable[[], DataSplits], backend: str, runs: Path, device: str, workers: int
+) -> Iterator[list[dict[str, Any]]]:
+    if not jobs:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (load,)) as pool:
+        pending = [pool.submit(_work, job, backend, runs, device) for job in jobs]
+        try:
+            for done in tqdm(as_completed(pending), total=len(pending), desc="models", unit="model"):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_data: DataSplits
+
+
+def _start_worker(load: Callable[[], DataSplits]) -> None:
+    global _data
+    torch.set_num_threads(1)
+    _data = load()
+
+
+def _work(job: Job, backend: str, runs: Path, device: str) -> list[dict[str, Any]]:
+    return run_job(job, _data, backend, runs, device)

@@ -1,0 +1,14 @@
+"""What training does to a batch so that two thousand queries last longer."""
+
+import dataclasses
+
+import torch
+
+from snnvtg.records import Batch
+
+
+def drop_words(batch: Batch, share: float) -> Batch:
+    """Zero whole words of the queries at random, never all of a query."""
+    dropped = torch.rand(batch.text_mask.shape, device=batch.text.device) < share
+    dropped &= (batch.text_mask & ~dropped).any(1, keepdim=True)
+    return dataclasses.replace(batch, text=batch.text.masked_fill(dropped.unsqueeze(-1), 0))

@@ -1,0 +1,72 @@
+"""Checkpoints: everything a model needs to run again, or a training run to go on."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import torch
+
+from snnvtg.errors import InputError
+from snnvtg.files import atomic
+from snnvtg.models import MODELS
+from snnvtg.training.config import TrainingConfig
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model as it lies on disk."""
+
+    model_name: str
+    model_config: Any
+    training_config: TrainingConfig
+    video_width: int
+    text_width: int
+    feature_names: tuple[str, ...]
+    """feature folders in the order of concatenation: another order is another input"""
+    clip_length: float
+    state: dict[str, torch.Tensor]
+    progress: dict[str, Any]
+    """epoch, validation history; for a run that can go on also the optimiser, averages and random states"""
+
+    def build(self) -> torch.nn.Module:
+        """The model with its weights, in evaluation mode."""
+        _, model_class = MODELS[self.model_name]
+        model = model_class(self.model_config, self.video_width, self.text_width)
+        model.load_state_dict(self.state)
+        return model.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        content = dataclasses.asdict(dataclasses.replace(self, state={}, progress={}))
+        content |= {"state": self.state, "progress": self.progress, "format": FORMAT}
+        with atomic(path) as scratch:
+            torch.save(content, scratch)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; InputError names the file where it is missing, truncated or of another kind."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; train one with experiments/train.py")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({first}); train it again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this toolkit (expected format {FORMAT}); train it again")
+    try:
+        config_class, _ = MODELS[content["model_name"]]
+        converter = cattrs.Converter(forbid_extra_keys=True)
+        return Checkpoint(
+            **{
+                key: value for key, value in content.items() if key not in {"format", "model_config", "training_config"}
+            },
+            model_config=converter.structure(content["model_config"], config_class),
+            training_config=converter.structure(content["training_config"], TrainingConfig),
+        )
+    except (KeyError, TypeError, cattrs.BaseValidationError) as error:
+        raise InputError(f"{path}: written by another version of this toolkit ({error}); train it again") from error

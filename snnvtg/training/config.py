@@ -1,0 +1,104 @@
+"""Training settings and the two presets."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from snnvtg.errors import InputError
+from snnvtg.models import SpikeMbaConfig
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights (α) and forms of the losses; the paper names the weights and gives none."""
+
+    foreground: float = 1.0
+    proposal: float = 1.0
+    """α_s"""
+    entropy: float = 1.0
+    """α_e"""
+    contrastive: float = 0.1
+    """α_c"""
+    overlap: float = 0.0
+    """weight of 1 − IoU, not in the paper"""
+    focal_alpha: float = 0.5
+    focal_gamma: float = 2.0
+    proposal_units: Literal["clips", "normalised"] = "clips"
+    contrastive_form: Literal["infonce", "printed"] = "infonce"
+    contrastive_temperature: float = 0.07
+    entropy_temperature: float = 0.5
+    """β_e"""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained; the defaults are the paper's where it gives them (Charades-STA)."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 4e-4
+    weight_decay: float = 1e-4
+    optimiser: Literal["adam", "adamw"] = "adam"
+    """adam decays through the gradient, as the paper's "Adam with a weight decay"; adamw decouples it"""
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: float = 0.0
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.0
+    """exponential moving average of the weights, used for validation and kept as the best; 0 is none"""
+    word_dropout: float = 0.0
+    """share of query words replaced by nothing in training"""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16 is autocast and needs a GPU"""
+    select_on: str = "mIoU"
+    """validation metric that chooses the best epoch"""
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate: expected a positive number, got {self.learning_rate}")
+        if not 0 <= self.ema_decay < 1:
+            raise InputError(f"ema_decay: expected a number in [0, 1), got {self.ema_decay}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model and the way to train it."""
+
+    model: SpikeMbaConfig
+    training: TrainingConfig
+
+
+PRESETS = {
+    # d = 256, six blocks and the optimiser of the paper
+    "paper": Preset(SpikeMbaConfig(), TrainingConfig()),
+    # the embedded synthetic set, eight models in five minutes on two cores
+    "demo": Preset(
+        SpikeMbaConfig(
+            width=48, num_blocks=2, num_timesteps=4, num_heads=4, num_slots=4, state_size=8, dropout=0.1, input_dropout=0.1
+        ),
+        TrainingConfig(
+            epochs=12,
+            batch_size=25,
+            learning_rate=2e-3,
+            schedule="cosine",
+            warmup_epochs=1,
+            ema_decay=0.98,
+            loss=LossConfig(overlap=1.0),
+        ),
+    ),
+    # a laptop and two thousand queries: chosen on the validation split of a real set of that size
+    "small": Preset(
+        SpikeMbaConfig(width=128, num_blocks=2, num_timesteps=4, dropout=0.2, input_dropout=0.5, state_size=8),
+        TrainingConfig(
+            epochs=20,
+            batch_size=32,
+            learning_rate=1e-3,
+            schedule="cosine",
+            warmup_epochs=1,
+            ema_decay=0.99,
+            loss=LossConfig(overlap=1.0),
+        ),
+    ),
+}

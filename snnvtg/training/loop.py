@@ -1,0 +1,208 @@
+"""Training: Adam, best epoch by validation, checkpoints that resume to the same figures."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
+from snnvtg.errors import InputError
+from snnvtg.models import MODELS
+from snnvtg.training.augment import drop_words
+from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
+from snnvtg.training.config import TrainingConfig
+from snnvtg.training.evaluation import evaluate
+from snnvtg.training.losses import grounding_losses
+
+
+def train(
+    model_name: str,
+    model_config: Any,
+    config: TrainingConfig,
+    data: DataSplits,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    device: str = "cpu",
+    quiet: bool = False,
+) -> Checkpoint:
+    """Train a model and return its best epoch by the validation metric `config.select_on`.
+
+    With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
+    `last.pt` there goes on from it, and ends with the figures of an undisturbed run (exactly so on CPU).
+    """
+    if config.precision == "bf16" and device == "cpu":
+        raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
+    run = _Run(model_name, model_config, config, data, seed, device)
+    if folder is not None and (folder / "last.pt").is_file():
+        run.restore(load_checkpoint(folder / "last.pt"), folder / "last.pt")
+    epochs = tqdm(range(run.epoch, config.epochs), initial=run.epoch, total=config.epochs, disable=quiet, leave=False)
+    for _ in epochs:
+        figures = run.one_epoch()
+        epochs.set_description(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+        if folder is not None:
+            if run.best_epoch == run.epoch:
+                run.checkpoint().save(folder / "best.pt")
+            run.checkpoint(resumable=True).save(folder / "last.pt")
+    return run.checkpoint()
+
+
+class _Run:
+    """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
+
+    def __init__(
+        self, model_name: str, model_config: Any, config: TrainingConfig, data: DataSplits, seed: int, device: str
+    ):
+        torch.manual_seed(seed)
+        self.model_name, self.model_config, self.config, self.data, self.seed = (
+            model_name,
+            model_config,
+            config,
+            data,
+            seed,
+        )
+        self.device = device
+        model = MODELS[model_name][1](model_config, data.video_width, data.text_width)
+        fit_inputs(model, data.train)
+        self.model = model.to(device)
+        self.average = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
+        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+        self.optimiser = optimiser(self.model.parameters(), **settings)
+        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        self.epoch = self.best_epoch = self.step = 0
+        self.best_state: dict[str, torch.Tensor] = {}
+        self.history: list[dict[str, float]] = []
+
+    def one_epoch(self) -> dict[str, float]:
+        """Train one epoch, validate, and keep the weights if they are the best so far."""
+        self.model.train()
+        # seeded anew each epoch, so that a resumed run draws what an undisturbed one would
+        epoch_seed = self.seed * 1_000_003 + self.epoch
+        torch.manual_seed(epoch_seed)
+        total = 0.0
+        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed):
+            total += self._one_step(batch.to(self.device))
+        self.epoch += 1
+        metrics, _ = self._validate()
+        self.history.append({"loss": total / self.steps_per_epoch, **metrics})
+        if (
+            not self.best_state
+            or metrics[self.config.select_on] > self.history[self.best_epoch - 1][self.config.select_on]
+        ):
+            self.best_epoch = self.epoch
+            self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}
+        return self.history[-1]
+
+    def _one_step(self, batch) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self._rate()
+        if self.config.word_dropout:
+            batch = drop_words(batch, self.config.word_dropout)
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16"):
+            output = self.model(batch)
+        loss = sum(grounding_losses(output, batch, self.config.loss).values())
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"training diverged at step {self.step} (loss {loss.item()}); lower learning_rate "
+                f"(now {self.config.learning_rate}) or gradient_clip (now {self.config.gradient_clip})"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        self.optimiser.step()
+        self.step += 1
+        self._update_average()
+        return float(loss.detach())
+
+    def _rate(self) -> float:
+        warmup = self.config.warmup_epochs * self.steps_per_epoch
+        if self.step < warmup:
+            return (self.step + 1) / warmup
+        if self.config.schedule == "constant":
+            return 1.0
+        done = (self.step - warmup) / max(1, self.config.epochs * self.steps_per_epoch - warmup)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        if not self.config.ema_decay:
+            return
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        for key, value in self.model.state_dict().items():
+            self.average[key].lerp_(value, 1 - decay)
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return self.average if self.config.ema_decay else self.model.state_dict()
+
+    def _validate(self):
+        if not self.config.ema_decay:
+            return evaluate(self.model, self.data.val, device=self.device)
+        kept = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        try:
+            return evaluate(self.model, self.data.val, device=self.device)
+        finally:
+            self.model.load_state_dict(kept)
+
+    def checkpoint(self, resumable: bool = False) -> Checkpoint:
+        """The best weights; `resumable` gives the latest ones with all that is needed to go on."""
+        progress: dict[str, Any] = {
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+        }
+        state = self.best_state
+        if resumable:
+            state = self.model.state_dict()
+            progress |= {
+                "step": self.step,
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.average,
+                "best_state": self.best_state,
+            }
+        return Checkpoint(
+            model_name=self.model_name,
+            model_config=self.model_config,
+            training_config=self.config,
+            video_width=self.data.video_width,
+            text_width=self.data.text_width,
+            feature_names=tuple(self.data.feature_names),
+            clip_length=self.data.clip_length,
+            state=state,
+            progress=progress,
+        )
+
+    def restore(self, saved: Checkpoint, path: Path) -> None:
+        """Go on from `saved`; refuses a run of another configuration or seed."""
+        mine = (self.model_config, self.config, self.seed, self.data.video_width, self.data.text_width)
+        theirs = (
+            saved.model_config,
+            saved.training_config,
+            saved.progress["seed"],
+            saved.video_width,
+            saved.text_width,
+        )
+        if mine != theirs:
+            raise InputError(
+                f"{path}: belongs to a run with other settings, data or seed; choose another folder or remove it"
+            )
+        self.model.load_state_dict(saved.state)
+        progress = saved.progress
+        self.optimiser.load_state_dict(progress["optimiser"])
+        self.average = {key: value.to(self.device) for key, value in progress["average"].items()}
+        self.best_state, self.history = progress["best_state"], progress["history"]
+        self.epoch, self.best_epoch, self.step = progress["epoch"], progress["best_epoch"], progress["step"]
+
+
+def fit_inputs(model: nn.Module, dataset: GroundingDataset) -> None:
+    """Standardise the model's inputs by the training set, each dimension of video and text on its own."""
+    model.project_vis.fit(*feature_statistics(dataset))
+    words = np.concatenate(dataset.texts)
+    mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
+    model.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())

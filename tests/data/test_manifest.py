@@ -1,0 +1,91 @@
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snnvtg.data import load_folder
+from snnvtg.data.manifest import check_files
+
+COMMAND = Path(__file__).parents[2] / "experiments" / "check_data.py"
+SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture
+def check(folder):
+    """The manifest of the small folder."""
+
+    def run(clip_length=1.0, **options):
+        annotations = [folder / f"{split}.jsonl" for split in SPLITS]
+        return check_files(annotations, [folder / "features" / "clip"], clip_length, **options)
+
+    return run
+
+
+def test_a_clean_folder_has_the_checksum_of_the_loaded_data(folder, check):
+    manifest = check(glove=folder / "glove.tiny.txt")
+    assert manifest.faults == ()
+    assert (manifest.num_queries, manifest.num_videos, manifest.num_clips, manifest.widths) == (3, 3, 15, (3,))
+    assert manifest.checksum == load_folder(folder).checksum
+
+
+def test_all_faults_are_found_at_once(folder, check, record, write_lines):
+    lines = [
+        record(7, "video_train", [[1, 3]]),
+        "not json",
+        record(7, "video_train", [[1, 9]]),
+        record(7, "video_train", [[1, 2]]),
+        record(8, "absent", [[1, 2]]),
+    ]
+    write_lines(folder / "train.jsonl", lines)
+    clip = folder / "features" / "clip"
+    np.savez(clip / "video_val.npz", features=np.full((5, 3), np.inf))
+    np.savez(clip / "video_test.npz", features=np.ones((30, 3)))
+    manifest = check()
+    found = [(fault.kind, Path(fault.place).name, fault.message) for fault in manifest.faults]
+    assert [(kind, place) for kind, place, _ in found] == [
+        ("annotation", "train.jsonl:2"),
+        ("annotation", "train.jsonl:3"),
+        ("annotation", "train.jsonl:4"),
+        ("missing", "absent.npz"),
+        ("features", "video_val.npz"),
+        ("length", "video_test.npz"),
+    ]
+    assert "malformed JSON" in found[0][2]
+    assert "ends outside its video" in found[1][2]
+    assert "duplicate qid 7" in found[2][2]
+    assert "30 rows for 5 s at 1 s a row; 0.167 s a row would fit" in found[5][2]
+    assert manifest.checksum == ""
+
+
+def test_odd_widths_missing_files_and_folders_are_faults(folder, check):
+    np.savez(folder / "features" / "clip" / "video_test.npz", features=np.ones((5, 9)))
+    (folder / "val.jsonl").unlink()
+    assert [fault.kind for fault in check().faults] == ["annotation", "width"]
+    assert [fault.kind for fault in check(glove=folder / "none.txt").faults] == ["annotation", "width", "text"]
+    (folder / "features" / "clip").rename(folder / "features" / "clips")
+    assert [fault.kind for fault in check().faults] == ["annotation", "missing"]
+
+
+def command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [str(COMMAND), *map(str, arguments)])
+    try:
+        runpy.run_path(str(COMMAND), run_name="__main__")
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def test_the_command_ends_with_0_1_or_2(folder, monkeypatch, capsys, tmp_path):
+    annotations = [folder / f"{split}.jsonl" for split in SPLITS]
+    features = folder / "features" / "clip"
+    assert command(monkeypatch, "--annotations", *annotations, "--features", features) == 0
+    assert "no fault found; checksum" in capsys.readouterr().out
+    (features / "video_val.npz").write_bytes(b"PK")
+    table = tmp_path / "faults.csv"
+    assert command(monkeypatch, "--annotations", *annotations, "--features", features, "--out", table) == 1
+    assert "1 faults: 1 features" in capsys.readouterr().out
+    assert "video_val.npz" in table.read_text()
+    assert command(monkeypatch, "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
+    assert capsys.readouterr().err.startswith("error: clip_length is 0")

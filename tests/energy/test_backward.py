@@ -1,0 +1,63 @@
+"""The backward pass of composites: the same whichever backend ran, and no change to the gradients."""
+
+import pytest
+import torch
+
+from snnvtg.energy import Ledger
+from snnvtg.models import SpikeMba
+from snnvtg.neurons import available_backends, set_backend
+
+RUNNABLE = [name for name, reasons in available_backends().items() if reasons is None]
+
+
+def step(model, batch, ledger=None) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    out = model(batch)
+    (out.clips.square().sum() + out.foreground_logits.sum() + sum(s.mean() for s in out.spikes)).backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.fixture
+def model(tiny) -> SpikeMba:
+    torch.manual_seed(0)
+    return SpikeMba(tiny, 6, 5).train()
+
+
+def test_gradients_are_those_without_a_ledger(model, make_batch):
+    expected = step(model, make_batch())
+    with Ledger(model, strict=True) as ledger:
+        found = step(model, make_batch())
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert ledger.coverage == 1
+
+
+def test_every_neuron_backend_costs_the_same_training_step(model, make_batch):
+    accounts = {}
+    for backend in RUNNABLE:
+        set_backend(model, backend)
+        with Ledger(model, strict=True) as ledger:
+            step(model, make_batch())
+        accounts[backend] = ledger.totals, ledger.backward_totals
+    assert len(accounts) >= 2
+    assert all(account == accounts["reference"] for account in accounts.values())
+
+
+def test_a_lif_layer_backward_is_counted_a_neuron_and_step(model, make_batch):
+    with Ledger(model) as ledger:
+        step(model, make_batch())
+    forward = [record for record in ledger.records if record.op == "lif"]
+    backward = [record for record in ledger.records if record.op == "lif.backward"]
+    assert len(forward) == len(backward) == 8
+    assert sum(record.counts["mul"][0] for record in backward) == 6 * sum(record.outputs for record in forward)
+    assert {record.phase for record in backward} == {"backward"}
+
+
+def test_the_forward_of_a_training_step_is_that_of_training_without_gradients(model, make_batch):
+    with Ledger(model) as with_gradients:
+        step(model, make_batch())
+    with torch.no_grad(), Ledger(model) as without:
+        model(make_batch())
+    assert with_gradients.totals["synops"] == without.totals["synops"]
+    assert with_gradients.totals["macs_dense"] == without.totals["macs_dense"]
+    assert not without.backward_totals["macs"]

@@ -1,0 +1,209 @@
+"""Three more networks counted by hand, beside the tools that can count them at all."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from snnvtg.energy import Ledger
+from snnvtg.energy.crosscheck import cross_check
+from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
+from snnvtg.models import SpikeMba
+from snnvtg.neurons import LIF, LIFParameters
+
+
+class SpikesThroughConvolution(nn.Module):
+    """LIF → Conv2d(4 → 6, 3 × 3, stride 2, padding 1, 2 groups), a bias; input (T·B, 4, 5, 5) as T = 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.lif, self.conv = LIF(), nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)
+
+    def forward(self, current):
+        return self.conv(self.lif(current).squeeze(0))
+
+
+def taps(spikes) -> int:
+    """Every (spike, output) pair that a 3 × 3 window of stride 2 and padding 1 joins, by walking them all."""
+    pairs = 0
+    for row, column in itertools.product(range(5), range(5)):
+        windows = sum(
+            0 <= row + 1 - 2 * i < 3 and 0 <= column + 1 - 2 * j < 3 for i, j in itertools.product(range(3), range(3))
+        )
+        pairs += int(spikes[:, :, row, column].sum()) * windows * 3  # 6 output channels in 2 groups: 3 are reached
+    return pairs
+
+
+CURRENT = torch.randn(1, 2, 4, 5, 5, generator=torch.Generator().manual_seed(1)) * 2
+
+
+def test_strided_grouped_convolution():
+    model = SpikesThroughConvolution()
+    with torch.no_grad(), Ledger(model, strict=True) as ledger:
+        model(CURRENT)
+    with torch.no_grad():
+        spikes = model.lif(CURRENT)[0]
+    outputs = 2 * 6 * 3 * 3
+    assert ledger.totals["synops"] == taps(spikes)
+    assert ledger.totals["acs_dense"] == outputs * 2 * 3 * 3  # 2 channels a group, 9 taps, padding included
+    assert ledger.totals["spike_bias_adds"] == outputs
+    assert ledger.totals["neuron_updates"] == 2 * 4 * 5 * 5
+
+
+def test_strided_grouped_convolution_against_spikingjelly():
+    counters = pytest.importorskip("spikingjelly.activation_based.op_counter")
+    model = SpikesThroughConvolution()
+    with torch.no_grad(), Ledger(model, skip_zero_weights=True) as ledger:
+        model(CURRENT)
+        spikes = model.lif(CURRENT)[0]
+    counter = counters.SynOpCounter()
+    with torch.no_grad(), counters.DispatchCounterMode([counter]):
+        model.conv(spikes)
+    assert counter.get_total() == ledger.totals["synops"] == taps(spikes)
+
+
+@pytest.mark.parametrize(
+    ("convolution", "shape"),
+    [
+        (nn.Conv1d(3, 4, 3, padding=1, dilation=2), (2, 3, 9)),
+        (nn.Conv2d(3, 4, (2, 3), stride=(3, 1), padding=(0, 2)), (2, 3, 7, 6)),
+        (nn.ConvTranspose1d(4, 6, 3, stride=2, padding=1, groups=2), (2, 4, 5)),
+        (nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), (1, 2, 4, 3)),
+        (nn.Conv3d(2, 2, 2, groups=2), (1, 2, 3, 4, 3)),
+    ],
+)
+def test_fan_out_of_every_convolution_is_that_of_ones_convolved(convolution, shape):
+    """Without zero skipping the accumulates are the sum of the spikes convolved with ones."""
+    spikes = (torch.rand(shape, generator=torch.Generator().manual_seed(2)) < 0.3).float()
+    with torch.no_grad(), Ledger(convolution, strict=True) as ledger:
+        ledger.mark_spikes(spikes)
+        convolution(spikes)
+    with torch.no_grad():
+        convolution.weight.fill_(1)
+        convolution.bias.zero_()
+    assert ledger.totals["synops"] == round(float(convolution(spikes).detach().double().sum()))
+
+
+Q = torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+K = torch.tensor([[1.0, 0, 0, 1], [0, 1, 1, 0], [1, 1, 1, 1]])
+V = torch.tensor([[0.0, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 1]])
+
+
+def detector(order: str) -> SpikingSaliencyDetector:
+    """Width 4, two heads of 2, no normalisation before Q, K, V, whose currents are the spikes below times 2."""
+    model = SpikingSaliencyDetector(4, 2, LIFParameters(), scale=0.125, qkv_bn=False, order=order).eval()
+    for layer, spikes in ((model.q_proj, Q), (model.k_proj, K), (model.v_proj, V)):
+        with torch.no_grad():
+            layer.weight.zero_()
+            layer.weight[:, :3] = 2 * spikes.t()
+            layer.bias.zero_()
+    return model
+
+
+def attention_records(order: str):
+    tokens, model = torch.eye(3, 4).unsqueeze(0), detector(order)  # token i selects row i of the spikes
+    with torch.no_grad(), Ledger(model, strict=True) as ledger:
+        model(tokens, torch.ones(1, 3, dtype=torch.bool), 1)
+    products = [record for record in ledger.records if record.op == "aten.bmm"]
+    fired = {record.module: record.spikes_out for record in ledger.records if record.op == "lif"}
+    return ledger, products, fired
+
+
+def test_attention_scores_first():
+    """Q has 6 spikes, K 8, V 4; heads are the columns {0, 1} and {2, 3}.
+
+    Q·Kᵀ: an accumulator changes where q and k both fire, channel by channel: Q's columns hold 2, 1, 2, 1 spikes, K's
+    2, 2, 2, 2, so 4 + 2 + 4 + 2 = 12. (Q·Kᵀ)·V: V's 4 spikes select a column of 3 scores each: 12. Dense: 2 heads ×
+    3 × 3 × 2 = 36 both times.
+    """
+    ledger, products, fired = attention_records("scores")
+    assert (fired["q_lif"], fired["k_lif"], fired["v_lif"]) == (6, 8, 4)
+    assert [record.counts for record in products] == [{"ac": (12, 36)}, {"ac": (12, 36)}]
+    assert int((Q.view(3, 2, 2).transpose(0, 1) @ K.view(3, 2, 2).permute(1, 2, 0)).sum()) == 12
+    macs = {record.module: record.counts["mac"] for record in ledger.records if "mac" in record.counts}
+    assert macs == dict.fromkeys(("q_proj", "k_proj", "v_proj", "out_proj"), (48, 48))  # Linear(G) sees integers
+
+
+def test_attention_values_first():
+    """Kᵀ·V: coincidences, per head and clip K's spikes times V's: clip 0: 1·1 + 1·0, clip 1: 1·1 + 1·1, clip 2: 2·0 +
+    2·1 = 5 in all, dense 2 × 2 × 3 × 2 = 24. Q·(KᵀV): Q's 6 spikes select a row of 2 sums each: 12, dense 24.
+    """
+    _, products, _ = attention_records("values")
+    assert [record.counts for record in products] == [{"ac": (5, 24)}, {"ac": (12, 24)}]
+
+
+def test_attention_against_spikingjelly():
+    counters = pytest.importorskip("spikingjelly.activation_based.op_counter")
+    _, products, _ = attention_records("scores")
+    q, k, v = (x.view(3, 2, 2).transpose(0, 1) for x in (Q, K, V))
+    counter = counters.SynOpCounter()
+    with counters.DispatchCounterMode([counter]):
+        scores = q @ k.transpose(-1, -2)
+        scores @ v
+    # its second product agrees here, and only because these scores are not all 0 or 1: it looks at values
+    assert counter.get_total() == sum(record.counts["ac"][0] for record in products)
+
+
+def tiny_macs(L, N, *, config, video, text) -> int:
+    """Dense MACs of SpikeMba by its layers' shapes: M = L clips and S slots, N tokens and S slots."""
+    d, E, S, T = config.width, config.expand * config.width, config.num_slots, config.num_timesteps
+    M, W = L + S, N + S
+    rank, states, K = -(-E // 32), config.state_size, config.conv_width
+
+    def projection(rows: int, width: int) -> int:
+        return rows * width * d + rows * d * d
+
+    def directions(rows: int) -> int:
+        """Both directions: convolution, x_proj to Δ, B, C, dt_proj."""
+        return 2 * rows * (E * K + E * (rank + 2 * states) + rank * E)
+
+    cmr = M * d * E + (M + W) * d * E + directions(M) + directions(W) + W * E + W * E + M * E * d
+    heads, head = config.num_heads, d // config.num_heads
+    ssd = 3 * M * d * d + T * (2 * heads * M * M * head + M * d * d)
+    mrm = 2 * M * d * E + directions(M) + M * E * d
+    conv_heads = 2 * L * d * d * config.head_kernel + L * d * (1 + 2) * config.head_kernel
+    return (
+        projection(L, video)
+        + projection(N, text)
+        + config.num_blocks * (cmr + ssd + mrm)
+        + conv_heads
+        + 2 * N * d  # pooling the query: scores and weighted sum
+    )
+
+
+@pytest.fixture
+def spikemba(tiny):
+    torch.manual_seed(0)
+    return SpikeMba(tiny, 6, 5).eval()
+
+
+@torch.no_grad()
+def test_dense_macs_of_a_tiny_spikemba(spikemba, tiny, make_batch):
+    account = Ledger.per_query(spikemba, [make_batch()], strict=True)
+    expected = [tiny_macs(L, N, config=tiny, video=6, text=5) for L, N in ((9, 3), (5, 6), (7, 2))]
+    assert [query["macs_dense"] for query in account.queries] == expected
+
+
+@torch.no_grad()
+def test_scans_and_neurons_of_a_tiny_spikemba(spikemba, tiny, make_batch):
+    with Ledger(spikemba, strict=True) as ledger:
+        spikemba(make_batch([0]))
+    d, E, M, W = tiny.width, tiny.expand * tiny.width, 9 + tiny.num_slots, 3 + tiny.num_slots
+    scanned = tiny.num_blocks * 2 * (M + W + M)  # CMR both modalities, MRM the video; two directions
+    exps = sum(record.counts["exp"][0] for record in ledger.records if record.op == "selective_scan")
+    assert exps == scanned * E * tiny.state_size
+    assert ledger.totals["neuron_updates"] == tiny.num_blocks * 4 * tiny.num_timesteps * M * d
+    assert (ledger.coverage, ledger.unpriced) == (1.0, {})
+
+
+@torch.no_grad()
+def test_fvcore_and_torch_agree_on_spikemba_to_the_last_operation(spikemba, make_batch):
+    checked = cross_check(spikemba, make_batch([0])).set_index("group")
+    assert checked.ledger["linear"] == checked.fvcore["linear"] == checked.torch["linear"] > 0
+    assert checked.ledger["conv"] == checked.fvcore["conv"] == checked.torch["conv"] > 0
+    assert checked.ledger["causal_conv1d"] == checked.fvcore["causal_conv1d"] > checked.torch["causal_conv1d"] == 0
+    assert (checked.ledger["norms"], checked.torch["norms"]) == (0, 0)
+    with Ledger(spikemba) as ledger:
+        spikemba(make_batch([0]))
+    assert ledger.totals["macs_dense"] == checked.ledger.sum() == checked.fvcore.sum() - checked.fvcore["norms"]

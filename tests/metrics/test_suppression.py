@@ -1,0 +1,24 @@
+import numpy as np
+
+from snnvtg.metrics import nms
+
+
+def test_overlap_above_the_threshold_is_dropped_and_at_it_kept():
+    # IoU of [0, 10] with [0, 5] is 0.5, with [0, 6] 0.6
+    windows = np.array([[0, 5, 0.5], [0, 10, 0.9], [0, 6, 0.4]])
+    assert nms(windows, 0.5).tolist() == [[0, 10, 0.9], [0, 5, 0.5]]
+
+
+def test_a_dropped_window_drops_no_other():
+    # the second falls to the first; the third overlaps only the second
+    windows = np.array([[0, 10, 0.9], [3, 13, 0.8], [6, 16, 0.7]])
+    assert nms(windows, 0.5)[:, 0].tolist() == [0, 6]
+
+
+def test_equal_scores_keep_their_order():
+    windows = np.array([[5, 6, 0.5], [0, 1, 0.5], [3, 4, 0.5]])
+    assert nms(windows, 0.5)[:, 0].tolist() == [5, 0, 3]
+
+
+def test_no_windows_give_none():
+    assert nms(np.zeros((0, 3)), 0.5).shape == (0, 3)

@@ -1,0 +1,45 @@
+import dataclasses
+
+import torch
+
+from snnvtg.models.output import GroundingOutput, predict, proposal_set
+
+
+def test_windows_stand_around_their_clips_in_order_of_score(make_batch):
+    batch = dataclasses.replace(make_batch([1]), clip_length=2.0)  # five clips of two seconds
+    batch = dataclasses.replace(batch, queries=(dataclasses.replace(batch.queries[0], duration=9.0),))
+    logits = torch.tensor([[-5.0, 0.0, -5.0, 2.0, -5.0]])
+    boundaries = torch.full((1, 5, 2), 0.25)
+    boundaries[0, 1] = torch.tensor([1.0, 0.5])  # centre 1.5: clips 0.5 to 2.0, seconds 1 to 4
+    boundaries[0, 3] = torch.tensor([0.5, 3.0])  # centre 3.5: clips 3.0 to 6.5, cut at 9 s
+    output = GroundingOutput(logits, boundaries, torch.eye(5)[:1], torch.ones(1, 5, 2), torch.ones(1, 2), ())
+    (prediction,) = predict(output, batch)
+    first, second = prediction.pred_relevant_windows[:2]
+    assert first[:2] == (6.0, 9.0)
+    assert abs(first[2] - 1 / (1 + 2.718281828**-2)) < 1e-6
+    assert second == (1.0, 4.0, 0.5)
+    assert prediction.pred_saliency_scores == (1.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_padding_gives_no_window(make_batch):
+    batch = make_batch()
+    logits = torch.where(batch.video_mask, -3.0, 9.0)
+    ones = torch.ones(*logits.shape, 2)
+    output = GroundingOutput(logits, ones, torch.ones(logits.shape), ones, torch.ones(3, 2), ())
+    for prediction, query in zip(predict(output, batch), batch.queries, strict=True):
+        assert all(0 <= start < end <= query.duration for start, end, _ in prediction.pred_relevant_windows)
+        assert max(score for *_, score in prediction.pred_relevant_windows) < 0.5
+        assert len(prediction.pred_saliency_scores) == query.duration
+
+
+def test_proposal_set_by_hand():
+    # T = 2, four clips, two channels; rates r = 1, 0.5, 0.25, 0.5
+    spikes = torch.tensor(
+        [[[1, 1], [1, 0], [0, 0], [1, 1]], [[1, 1], [0, 1], [1, 0], [0, 0]]],
+        dtype=torch.float32,
+    )
+    assert proposal_set(spikes) == [[(0, 2), (3, 4)], [(0, 1)]]
+
+
+def test_proposals_of_a_silent_detector_are_empty():
+    assert proposal_set(torch.zeros(3, 5, 2)) == [[], [], []]
