@@ -43,4 +43,3 @@ def test_imports_descend(file):
 def test_every_part_has_a_floor():
     parts = {file.relative_to(ROOT / "snnvtg").with_suffix("").parts[0] for file in FILES} - {"__init__"}
     assert parts == set(FLOOR)
-

@@ -42,10 +42,14 @@ class GroundingDataset:
 
     def batches(self, batch_size: int, *, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
         """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an unfull last batch."""
-        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        order = self.order(seed)
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
         for start in range(0, stop, batch_size):
             yield self.batch(order[start : start + batch_size])
+
+    def order(self, seed: int | None) -> np.ndarray:
+        """Indices of all queries: in order, or shuffled by `seed`."""
+        return np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
 
     def subset(self, indices: Sequence[int]) -> "GroundingDataset":
         """The queries at `indices`, in that order."""

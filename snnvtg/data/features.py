@@ -1,4 +1,4 @@
-"""Video features as the field stores them: a folder per backbone, one `{vid}.npz` (key `features`) or `.npy` each."""
+"""Video features as the field stores them: per backbone a folder of `{vid}.npz` (key `features`) or `.npy`, or HDF5."""
 
 import io
 import zipfile
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snnvtg.data.hdf5 import holds, is_hdf5, read_dataset
 from snnvtg.errors import InputError
 
 SUFFIXES = (".npz", ".npy")
@@ -40,21 +41,33 @@ def time_endpoints(num_clips: int) -> np.ndarray:
 
 
 def feature_file(folder: Path, vid: str) -> Path:
-    """The file of `vid` in `folder`; InputError where the folder or the file is missing."""
+    """The file of `vid` in `folder`, or its place in an HDF5 file; InputError where either is missing."""
     if "/" in vid or "\\" in vid or vid in {"", ".", ".."} or "\0" in vid:
         raise InputError(f"vid {vid!r} is no file name, so it has no features in {folder}; correct the annotations")
+    if is_hdf5(folder) and folder.is_file():
+        if holds(folder, vid):
+            return folder / vid
+        raise InputError(f"{folder}: no features of {vid} in it; extract them or drop its queries")
     for suffix in SUFFIXES:
         path = folder / f"{vid}{suffix}"
         if path.is_file():
             return path
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected features in it, one {vid}.npz or {vid}.npy per video")
+    check_source(folder)
     raise InputError(f"{folder}/{vid}.npz: no such file (nor .npy); extract the features of {vid} or drop its queries")
+
+
+def check_source(folder: Path) -> None:
+    """InputError unless `folder` is a feature folder or an HDF5 file."""
+    if not folder.is_dir() and not (is_hdf5(folder) and folder.is_file()):
+        kind = "file" if is_hdf5(folder) else "folder"
+        raise InputError(f"{folder}: no such {kind}; expected features in it, one {{vid}}.npz or .npy a video, or HDF5")
 
 
 def read_features(path: Path) -> np.ndarray:
     """One file's features (L, D) float32; L, D > 0 and every number finite, else InputError naming the file."""
-    array = read_array(path, "features")
+    array = read_dataset(path.parent, path.name) if is_hdf5(path.parent) else read_array(path, "features")
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path}: does not hold an array of real numbers; extract or copy it again")
     if array.ndim != 2:
         raise InputError(f"{path}: features of shape {array.shape}; expected (clips, width); extract them again")
     if array.shape[0] == 0 or array.shape[1] == 0:

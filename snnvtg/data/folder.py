@@ -8,7 +8,8 @@ import numpy as np
 
 from snnvtg.data.annotations import read_annotations
 from snnvtg.data.dataset import DataSplits, GroundingDataset
-from snnvtg.data.features import check_widths, feature_file, join_backbones, normalise, read_features
+from snnvtg.data.features import check_source, check_widths, feature_file, join_backbones, normalise, read_features
+from snnvtg.data.packed import PackedFeatures
 from snnvtg.data.text import GloveText, TextEncoder
 from snnvtg.errors import InputError
 from snnvtg.records import Query
@@ -23,12 +24,15 @@ def load_folder(
     clip_length: float = 1.0,
     feature_folders: Sequence[Path | str] | None = None,
     text: TextSource | None = None,
+    packed: Path | str | None = None,
 ) -> DataSplits:
     """Read a whole data set into memory: annotations, features, text.
 
-    clip_length in seconds. `feature_folders`: in the order they are concatenated, relative to `folder` or absolute;
-    default the only folder in features/. `text`: a GloVe text file (default the only glove*.txt in `folder`), or a
-    function from all queries to a TextEncoder. Every fault is an InputError that names the file and the remedy.
+    clip_length in seconds. `feature_folders` (or HDF5 files): in the order they are concatenated, relative to `folder`
+    or absolute; default the only folder in features/. `text`: a GloVe text file (default the only glove*.txt in
+    `folder`), or a function from all queries to a TextEncoder. `packed` is a folder made by `pack_features`: features
+    then stay on disk, memory-mapped, and `feature_folders` is not looked at. Every fault is an InputError that names
+    the file and the remedy.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -39,6 +43,7 @@ def load_folder(
         clip_length=clip_length,
         feature_folders=lambda: find_feature_folders(folder, feature_folders),
         text=lambda queries: find_text(folder, text, queries),
+        packed=packed,
     )
 
 
@@ -50,6 +55,7 @@ def load_splits(
     feature_folders: Callable[[], Sequence[Path]],
     text: Callable[[Sequence[Query]], TextEncoder],
     read: Callable[[Path], tuple[Query, ...]] = read_annotations,
+    packed: Path | str | None = None,
 ) -> DataSplits:
     """Read the annotation files of train, val and test (one file may serve two), then the features and text they need.
 
@@ -59,8 +65,13 @@ def load_splits(
         raise InputError(f"clip_length is {clip_length}; expected seconds above 0")
     known = {path: read(path) for path in dict.fromkeys(files[split] for split in SPLITS)}
     everything = [query for queries in known.values() for query in queries]
-    sources = feature_folders()
-    videos = load_videos(everything, sources, clip_length)
+    if packed is None:
+        sources = feature_folders()
+        videos: Mapping[str, np.ndarray] = load_videos(everything, sources, clip_length)
+        names = tuple(source.name for source in sources)
+    else:
+        videos = open_packed(everything, packed, clip_length)
+        names = videos.feature_names
     encoder = text(everything)
     datasets = {}
     for split in SPLITS:
@@ -70,10 +81,10 @@ def load_splits(
         **datasets,
         name=name,
         checksum=checksum(everything, videos, encoder.digest),
-        video_width=next(iter(videos.values())).shape[1],
+        video_width=videos[everything[0].vid].shape[1],
         text_width=encoder.width,
         clip_length=clip_length,
-        feature_names=tuple(source.name for source in sources),
+        feature_names=names,
         text_name=encoder.name,
     )
 
@@ -93,8 +104,7 @@ def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tu
                 f"{root}: {len(found)} feature folders ({names}); name those to use, in order, as feature_folders"
             )
     for path in found:
-        if not path.is_dir():
-            raise InputError(f"{path}: no such folder; expected features in it, one {{vid}}.npz or .npy per video")
+        check_source(path)
     return found
 
 
@@ -123,6 +133,17 @@ def load_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: 
         for vid, array in arrays.items():
             parts[vid].append(normalise(array))
     return {vid: join_backbones(arrays) for vid, arrays in parts.items()}
+
+
+def open_packed(queries: Sequence[Query], path: Path | str, clip_length: float) -> PackedFeatures:
+    """Packed features that hold every video asked about, at a length that fits its duration."""
+    videos = PackedFeatures(path)
+    durations = one_duration_per_video(queries)
+    missing = [vid for vid in durations if vid not in videos]
+    if missing:
+        raise InputError(f"{path}: does not hold video {missing[0]!r} ({len(missing)} such); pack the features again")
+    check_lengths(durations, {vid: (videos.num_clips(vid), videos.path / vid) for vid in durations}, clip_length)
+    return videos
 
 
 def one_duration_per_video(queries: Sequence[Query]) -> dict[str, float]:
@@ -163,11 +184,17 @@ def lengths_disagree(duration: float, count: int, clip_length: float) -> bool:
     return gap > 2 * clip_length and gap > 0.1 * duration
 
 
-def checksum(queries: Sequence[Query], videos: dict[str, np.ndarray], text_digest: str) -> str:
-    """SHA-256, 16 hex digits, of queries, features as used and text vectors; the order of files does not matter."""
+def checksum(queries: Sequence[Query], videos: Mapping[str, np.ndarray], text_digest: str) -> str:
+    """SHA-256, 16 hex digits, of queries, features as used and text vectors; the order of files does not matter.
+
+    Packed features count by the checksum they were written with, so that none is read.
+    """
     digest = hashlib.sha256(text_digest.encode())
     for query in queries:
         digest.update(repr(query).encode())
+    if isinstance(videos, PackedFeatures):
+        digest.update(videos.checksum.encode())
+        return digest.hexdigest()[:16]
     for vid in sorted(videos):
         digest.update(f"{vid}{videos[vid].shape}".encode())
         digest.update(np.ascontiguousarray(videos[vid]).data)

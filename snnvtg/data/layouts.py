@@ -27,26 +27,30 @@ class Layout:
 
 
 LAYOUTS = {
-    "moment_detr": Layout("features/{backbone}", "features/{encoder}_text", "qid{qid}.npz"),
-    "lighthouse": Layout("features/{backbone}", "features/{encoder}_text", "qid{qid}.npz"),
+    "plain": Layout("features/{backbone}", "features/{encoder}_text", "qid{qid}.npz"),
+    "moment_detr": Layout("features/{backbone}_features", "features/{encoder}_text_features", "qid{qid}.npz"),
+    "lighthouse": Layout("{backbone}", "{encoder}_text", "qid{qid}.npz"),
     "univtg": Layout("vid_{backbone}", "txt_{encoder}", "{qid}.npz"),
 }
+"""Below the folder given: a repository of Moment-DETR's kin, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
 
 
 def load_benchmark(
     dataset: str,
     folder: Path | str,
     *,
-    layout: str = "moment_detr",
+    layout: str = "plain",
+    annotations: Path | str | None = None,
     backbones: Sequence[str] = ("slowfast", "clip"),
     text: str | Path = "clip",
     splits: tuple[str, str, str] = ("train", "val", "val"),
 ) -> DataSplits:
     """A benchmark from the folder another toolkit made.
 
-    `backbones` are concatenated in the order given (it is kept in `DataSplits.feature_names`). `text` names an encoder
-    of the layout, or is the path of a GloVe text file. `splits` says which annotation files serve as train, val and
-    test: the public test splits of QVHighlights have no answers, so val stands in for test unless told otherwise.
+    `annotations` is the folder of the jsonl files where they lie elsewhere (as Lighthouse keeps them). `backbones` are
+    concatenated in the order given (it is kept in `DataSplits.feature_names`). `text` names an encoder of the layout,
+    or is the path of a GloVe text file. `splits` says which annotation files serve as train, val and test: the public
+    test split of QVHighlights has no answers, so val stands in for test unless told otherwise.
     """
     if layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; expected one of {', '.join(LAYOUTS)}")
@@ -55,7 +59,8 @@ def load_benchmark(
         raise InputError(f"{folder}: no such folder; expected the {layout} layout of {dataset} in it")
     if not backbones:
         raise InputError("backbones is empty; name at least one, such as clip")
-    files = {split: find_annotations(folder, chosen) for split, chosen in zip(SPLITS, splits, strict=True)}
+    jsonl = Path(annotations) if annotations else folder
+    files = {split: find_annotations(jsonl, chosen) for split, chosen in zip(SPLITS, splits, strict=True)}
 
     def encoder(queries):
         if isinstance(text, Path) or str(text).endswith(".txt"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snnvtg.data.annotations import check_unique, parse_query, read_jsonl
-from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
+from snnvtg.data.features import check_source, feature_file, join_backbones, normalise, read_features
 from snnvtg.data.folder import checksum, lengths_disagree
 from snnvtg.data.text import GloveText
 from snnvtg.errors import InputError
@@ -97,8 +97,10 @@ def _check_annotations(path: Path, parse: Callable[[dict[str, Any], str], Query]
 def _check_features(
     folder: Path, durations: Mapping[str, float], clip_length: float, faults: list[Fault]
 ) -> dict[str, np.ndarray]:
-    if not folder.is_dir():
-        faults.append(Fault(str(folder), "missing", "no such folder; expected features in it"))
+    try:
+        check_source(folder)
+    except InputError as error:
+        faults.append(_fault(error, "missing"))
         return {}
     arrays: dict[str, np.ndarray] = {}
     for vid, duration in durations.items():

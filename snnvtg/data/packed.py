@@ -14,7 +14,7 @@ import numpy as np
 from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
 from snnvtg.errors import InputError
 
-ROWS, INDEX, FORMAT = "rows.npy", "index.json", 1
+ROWS, INDEX, FORMAT = "rows.bin", "index.json", 1
 
 
 def pack_features(
@@ -53,11 +53,22 @@ class PackedFeatures(Mapping[str, np.ndarray]):
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        content = _read_index(self.path)
-        self.feature_names: tuple[str, ...] = tuple(content["feature_names"])
-        self.checksum: str = content["checksum"]
-        self._slices = {vid: (int(start), int(stop)) for vid, (start, stop) in content["videos"].items()}
-        self._rows = self._open()
+        if not self.path.is_dir():
+            raise InputError(f"{self.path}: no such folder; expected features packed by experiments/pack_features.py")
+        index = self.path / INDEX
+        try:
+            content = json.loads(index.read_text())
+            kind = content["format"]
+            self.feature_names = tuple(str(name) for name in content["feature_names"])
+            self.checksum = str(content["checksum"])
+            self._slices = {vid: (int(start), int(stop)) for vid, (start, stop) in content["videos"].items()}
+            shape = (max(stop for _, stop in self._slices.values()), int(content["width"]))
+            dtype = np.dtype(content["dtype"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{index}: missing or damaged ({error}); pack the features again") from None
+        if kind != FORMAT:
+            raise InputError(f"{index}: format {kind!r}; expected {FORMAT}; pack the features again")
+        self._rows = _map(self.path / ROWS, shape, dtype)
 
     def __getitem__(self, vid: str) -> np.ndarray:
         start, stop = self._slices[vid]
@@ -76,28 +87,29 @@ class PackedFeatures(Mapping[str, np.ndarray]):
     def __setstate__(self, state: dict) -> None:
         self.__init__(state["path"])
 
+    @property
+    def width(self) -> int:
+        """Dv, time endpoints included."""
+        return self._rows.shape[1] + 2
+
     def num_clips(self, vid: str) -> int:
         """Clips of a video, without reading them."""
         start, stop = self._slices[vid]
         return stop - start
 
-    def _open(self) -> np.ndarray:
-        path = self.path / ROWS
-        try:
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be mapped ({error}); pack the features again") from None
-        last = max(stop for _, stop in self._slices.values())
-        if rows.ndim != 2 or len(rows) != last:
-            raise InputError(f"{path}: {rows.shape} where {INDEX} has {last} rows; pack the features again")
-        return rows
+
+def _map(path: Path, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    expected = shape[0] * shape[1] * dtype.itemsize
+    found = path.stat().st_size if path.is_file() else -1
+    if found != expected or expected <= 0:
+        raise InputError(f"{path}: {found} bytes where {INDEX} has {expected}; pack the features again")
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
 
 def _write(vids: Sequence[str], folders: Sequence[Path], scratch: Path, dtype: np.dtype) -> None:
     digest = hashlib.sha256()
     slices, count, width = {}, 0, 0
-    raw = scratch / "rows.raw"
-    with raw.open("wb") as file:
+    with (scratch / ROWS).open("wb") as file:
         for vid in vids:
             parts = [normalise(read_features(feature_file(folder, vid))) for folder in folders]
             # the two time-endpoint columns come back on reading
@@ -105,41 +117,17 @@ def _write(vids: Sequence[str], folders: Sequence[Path], scratch: Path, dtype: n
             width = width or joined.shape[1]
             if joined.shape[1] != width:
                 source = feature_file(folders[0], vid)
-                raise InputError(
-                    f"{source}: joined width {joined.shape[1]}; the first video has {width}; extract it again"
-                )
+                raise InputError(f"{source}: joined width {joined.shape[1]}; the first has {width}; extract it again")
             slices[vid] = (count, count + len(joined))
             count += len(joined)
             digest.update(joined.tobytes())
             file.write(joined.tobytes())
-    _add_header(raw, scratch / ROWS, dtype, (count, width))
     content = {
         "format": FORMAT,
         "feature_names": [folder.name for folder in folders],
+        "dtype": dtype.name,
+        "width": width,
         "checksum": digest.hexdigest()[:16],
         "videos": slices,
     }
     (scratch / INDEX).write_text(json.dumps(content))
-
-
-def _add_header(raw: Path, target: Path, dtype: np.dtype, shape: tuple[int, int]) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    with target.open("wb") as file, raw.open("rb") as rows:
-        np.lib.format.write_array_header_1_0(file, header)
-        shutil.copyfileobj(rows, file, 1 << 24)
-    raw.unlink()
-
-
-def _read_index(path: Path) -> dict:
-    index = path / INDEX
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; expected features packed by experiments/pack_features.py")
-    try:
-        content = json.loads(index.read_text())
-        kind = content["format"]
-        known = all(isinstance(content[key], dict if key == "videos" else list) for key in ("videos", "feature_names"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{index}: damaged ({error}); pack the features again") from None
-    if kind != FORMAT or not known or not content["videos"]:
-        raise InputError(f"{index}: format {kind!r}; expected {FORMAT}; pack the features again")
-    return content

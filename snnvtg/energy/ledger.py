@@ -181,7 +181,7 @@ class Ledger(Account):
                 "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
             )
         record = OpRecord(plain if "::" in plain else f"aten.{plain}", rule(call) if rule else {}, priced=known)
-        record.spikes_in, record.dense_in = call.spikes_in, call.dense_in
+        record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
         if call.bias is not None:
             record.bias_bytes = call.bias.numel() * call.bias.element_size()
         self.provenance.follow(name, args, out, mutates=mutates)

@@ -33,8 +33,9 @@ class OpRecord:
     `width` is the operands' width in bits. Bytes are what the operation reads and writes once each if nothing is
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
     read and written. `spikes_in` is the number of spikes that drive it, `dense_in` the entries of that operand (of a
-    dense product: of its input). `num_timesteps` is the number of simulation steps its counts cover, so that
-    `count / num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time.
+    dense product: of its input), `spike_operands` how many of its operands are spikes. `num_timesteps` is the number
+    of simulation steps its counts cover, so that `count / num_timesteps` is one step's share; 1 before the first
+    spiking layer and after the average over time.
     """
 
     op: str
@@ -51,6 +52,7 @@ class OpRecord:
     spikes_in: int = 0
     spikes_out: int = 0
     dense_in: int = 0
+    spike_operands: int = 1
     outputs: int = 0
     calls: int = 1
     priced: bool = True
@@ -58,7 +60,16 @@ class OpRecord:
     @property
     def key(self) -> tuple:
         """Records with one key are added up by `compact`."""
-        return self.module, self.op, self.width, self.phase, self.num_timesteps, self.priced, *self.counts
+        return (
+            self.module,
+            self.op,
+            self.width,
+            self.phase,
+            self.num_timesteps,
+            self.spike_operands,
+            self.priced,
+            *self.counts,
+        )
 
     def absorb(self, other: "OpRecord") -> None:
         """Add the counts of a record with the same key."""
@@ -69,6 +80,7 @@ class OpRecord:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+TOLD_APART = ("width", "phase", "num_timesteps", "spike_operands", "priced")
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
 SUMMED = (*BYTES, "spikes_in", "spikes_out", "dense_in", "outputs", "calls")
 

@@ -69,6 +69,4 @@ def clip_average_precision(scores: np.ndarray, positive: np.ndarray, mask: np.nd
     at_last = np.where(last[:, None], found, 0)
     before = np.maximum.accumulate(np.pad(at_last, ((0, 0), (0, 0), (1, 0)))[..., :-1], axis=2)
     counted = last[:, None] & (at_last > before)
-    value = (envelope * counted).sum(axis=2) / np.maximum(counted.sum(axis=2), 1)
-    everything = hits.sum(axis=2) == mask.sum(axis=1)[:, None]
-    return np.where(everything, 1.0, value)
+    return (envelope * counted).sum(axis=2) / np.maximum(counted.sum(axis=2), 1)

@@ -6,6 +6,7 @@ from typing import Literal
 from snnvtg.errors import InputError
 from snnvtg.layers.slots import SlotPosition
 from snnvtg.layers.ssm import Direction
+from snnvtg.models.output import Decoding
 from snnvtg.neurons import LIFParameters
 
 
@@ -50,8 +51,10 @@ class SpikeMbaConfig:
     dropout: float = 0.1
     input_dropout: float = 0.3
     head_kernel: int = 3
+    decoding: Decoding = "clip"
+    """how windows are read off the heads, see `predict`"""
     foreground_reads_saliency: bool = True
-    """adds a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
+    """adds a learned multiple of s_i to the foreground logit; without it the head finds events, but not the asked one"""
 
     def __post_init__(self):
         for name in ("width", "num_blocks", "num_timesteps", "num_heads", "expand", "state_size", "conv_width"):

@@ -14,10 +14,13 @@ from snnvtg.scan.choose import only_on
 from snnvtg.scan.inputs import Scan, ScanInputs
 
 SCAN_REMEDY = (
-    "On a GPU workstation with nvcc: MAMBA_FORCE_BUILD=TRUE pip install --no-build-isolation --no-deps mamba-ssm, "
-    "or ask for the torch backend."
+    "On a machine with a GPU and nvcc: pip install setuptools wheel packaging ninja einops && MAMBA_FORCE_BUILD=TRUE "
+    "pip install --no-build-isolation --no-deps --no-cache-dir mamba-ssm; or ask for the torch backend."
 )
-CONVOLUTION_REMEDY = "Install it with: pip install --no-build-isolation causal-conv1d, or ask for the torch backend."
+CONVOLUTION_REMEDY = (
+    "On a machine with a GPU and nvcc: CAUSAL_CONV1D_FORCE_BUILD=TRUE pip install --no-build-isolation --no-deps "
+    "--no-cache-dir causal-conv1d; or ask for the torch backend."
+)
 
 
 @lru_cache

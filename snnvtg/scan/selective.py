@@ -3,22 +3,23 @@
 from torch import Tensor
 
 from snnvtg.composite import composite
-from snnvtg.scan import chunked, cpu, external, reference
+from snnvtg.scan import chunked, cpu_kernels, external, operator, reference, triton_scan
 from snnvtg.scan.choose import Backend, Operation, choose, only_on, operation
 from snnvtg.scan.inputs import Scan, ScanInputs, check
 
 
 def _cpu_missing(device_type: str) -> list[str]:
-    return only_on("cpu")(device_type) or cpu.build_problems("selective_scan")
+    return only_on("cpu")(device_type) or cpu_kernels.build_problems()
 
 
 BACKENDS = (
     Backend("reference", reference.run, "It runs everywhere."),
-    Backend("cpu", cpu.run, cpu.REMEDY, _cpu_missing),
+    Backend("cpu", operator.run, cpu_kernels.REMEDY, _cpu_missing),
     Backend("torch", chunked.run, "It runs everywhere."),
+    Backend("triton", operator.run, triton_scan.REMEDY, triton_scan.missing),
     Backend("mamba-ssm", external.run_scan, external.SCAN_REMEDY, external.scan_missing, external.scan_refuses),
 )
-PREFERENCE = {"cpu": ("cpu", "torch"), "cuda": ("mamba-ssm", "torch")}
+PREFERENCE = {"cpu": ("cpu", "torch"), "cuda": ("mamba-ssm", "triton", "torch")}
 ONE_DIRECTION = operation("selective_scan", BACKENDS, PREFERENCE)
 TWO_DIRECTIONS = operation("bidirectional_selective_scan", BACKENDS, PREFERENCE)
 

@@ -23,7 +23,15 @@ def with_overrides(name: str, overrides: Sequence[str]) -> Preset:
     try:
         return cattrs.Converter(forbid_extra_keys=True).structure(content, Preset)
     except cattrs.BaseValidationError as error:
-        raise InputError(f"--set {' '.join(overrides)}: {'; '.join(cattrs.transform_error(error))}") from error
+        raise InputError(f"--set {' '.join(overrides)}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """What a configuration class itself said of the value, else where the value did not fit."""
+    if isinstance(error, InputError):
+        return str(error)
+    nested = [_cause(inner) for inner in getattr(error, "exceptions", ())]
+    return "; ".join(nested) if nested else str(error)
 
 
 def _assign(content: dict[str, Any], key: str, value: str) -> None:

@@ -40,7 +40,8 @@ class ResultsTable:
                 f"{self.path}: holds rows of another study (differs in {', '.join(differing)}); "
                 "move it away or choose another --out"
             )
-        return pd.read_csv(self.path, float_precision="round_trip").to_dict("records")
+        # the python engine reads every float back exactly
+        return pd.read_csv(self.path, engine="python").to_dict("records")
 
     def holds(self, **key: Any) -> bool:
         """Whether a finished row with this key is there."""

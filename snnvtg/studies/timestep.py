@@ -1,16 +1,12 @@
 """The time-step sweep: accuracy, firing rate and energy against T, with and without relevant slots."""
 
 import dataclasses
-import multiprocessing
+import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
-from tqdm import tqdm
 
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
@@ -19,6 +15,7 @@ from snnvtg.neurons import set_backend
 from snnvtg.neurons.backends import choose
 from snnvtg.neurons.backends.base import Neuron
 from snnvtg.studies.measure import accuracy, cost, parameter_count
+from snnvtg.studies.parallel import in_processes
 from snnvtg.studies.runs import trained
 from snnvtg.studies.table import ResultsTable
 from snnvtg.training import Preset
@@ -110,11 +107,7 @@ def run_sweep(
     device: str = "cpu",
     workers: int = 1,
 ) -> ResultsTable:
-    """Run every unfinished job and write `out` after each; returns the whole table.
-
-    Each job runs in a process of its own with one thread, so that its figures depend neither on the number of
-    workers nor on what ran before it.
-    """
+    """Run every unfinished job, `workers` at once, and write `out` after each; returns the whole table."""
     started = time.monotonic()
     backend = choose(sweep.backend, Neuron(sweep.preset.model.lif, None), device.split(":")[0]).name
     data = load()
@@ -128,12 +121,13 @@ def run_sweep(
     if not table.holds(**_key("prior", sweep.split)):
         add([prior_row(data, sweep.split)])
     jobs = [job for job in sweep.jobs() if not _finished(table, job, backend)]
-    for rows in _in_processes(jobs, load, backend, runs, device, workers):
+    work = functools.partial(run_job, backend=backend, runs=runs, device=device)
+    for rows in in_processes(work, jobs, load, workers):
         add(rows)
     return table
 
 
-def run_job(job: Job, data: DataSplits, backend: str, runs: Path, device: str) -> list[dict[str, Any]]:
+def run_job(data: DataSplits, job: Job, *, backend: str, runs: Path, device: str) -> list[dict[str, Any]]:
     """The rows of one job: `spikemba` and `shuffled-query` at each T."""
     started = time.monotonic()
     sweep = job.sweep
@@ -175,32 +169,3 @@ def _finished(table: ResultsTable, job: Job, backend: str) -> bool:
 
 def _key(*values: Any) -> dict[str, Any]:
     return dict(zip(KEY, values, strict=False))
-
-
-def _in_processes(
-    jobs: Sequence[Job], load: Callable[[], DataSplits], backend: str, runs: Path, device: str, workers: int
-) -> Iterator[list[dict[str, Any]]]:
-    if not jobs:
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (load,)) as pool:
-        pending = [pool.submit(_work, job, backend, runs, device) for job in jobs]
-        try:
-            for done in tqdm(as_completed(pending), total=len(pending), desc="models", unit="model"):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_data: DataSplits
-
-
-def _start_worker(load: Callable[[], DataSplits]) -> None:
-    global _data
-    torch.set_num_threads(1)
-    _data = load()
-
-
-def _work(job: Job, backend: str, runs: Path, device: str) -> list[dict[str, Any]]:
-    return run_job(job, _data, backend, runs, device)

@@ -19,6 +19,6 @@ def evaluate(
     predictions: list[Prediction] = []
     for batch in dataset.batches(batch_size):
         moved = batch.to(device)
-        predictions += predict(model(moved), moved)
+        predictions += predict(model(moved), moved, model.config.decoding)
     model.train(was_training)
     return retrieval_metrics(predictions, dataset.queries), predictions

@@ -77,27 +77,37 @@ def contrastive_loss(output: GroundingOutput, batch: Batch, config: LossConfig) 
 
 
 def entropy_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
-    """L_e: clips of a saliency level and above against those below, and against the same clips under another query.
+    """L_e: clips of a saliency level and above against those below, and against the same clips under other queries.
 
-    The sum runs over the distinct positive levels of a query. The foreign query is the next one of the batch
-    (rolled); where it is the same text its clips are no negatives.
+    The sum runs over the distinct positive levels. The other queries are the next one of the batch (`rolled`) or all
+    of it (`batch`); where another query is the same text, its clips are no negatives.
     """
     mask, saliency = batch.video_mask, batch.saliency
     own = output.saliency.float() / config.entropy_temperature
-    rolled = F.cosine_similarity(output.clips, output.query.roll(1, 0).unsqueeze(1), dim=-1).float()
-    texts = [query.query for query in batch.queries]
-    foreign = torch.tensor([a != b for a, b in zip(texts, texts[-1:] + texts[:-1], strict=True)], device=mask.device)
-    rolled_mask = mask & foreign.unsqueeze(1)
-    everything = torch.cat([own, rolled / config.entropy_temperature], 1)
-    everything = everything.masked_fill(~torch.cat([mask, rolled_mask], 1), -torch.inf).logsumexp(1)
-    levels = torch.unique(saliency[mask & (saliency > 0)])
+    everything = torch.cat([own.masked_fill(~mask, -torch.inf), _foreign(output, batch, config)], 1).logsumexp(1)
     losses = []
-    for level in levels:
+    for level in torch.unique(saliency[mask & (saliency > 0)]):
         positive = mask & (saliency >= level)
         some = positive.any(1)
         best = own.masked_fill(~positive, -torch.inf).logsumexp(1)
         losses.append(_masked_mean(everything.where(some, 0) - best.where(some, 0), some))
     return torch.stack(losses).sum() if losses else own.sum() * 0
+
+
+def _foreign(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
+    """Cosines of each sample's clips and other queries over the temperature, −inf where there is no negative."""
+    size = len(batch)
+    clips, queries = F.normalize(output.clips.float(), dim=-1), F.normalize(output.query.float(), dim=-1)
+    shifts = range(1, size) if config.entropy_negatives == "batch" else range(1, min(2, size))
+    if not shifts:
+        return clips.new_full((size, 1), -torch.inf)
+    place = torch.arange(size, device=clips.device)
+    others = torch.stack([place.roll(shift) for shift in shifts], 1)  # (B, K)
+    cosine = torch.einsum("bld,bkd->bkl", clips, queries[others]) / config.entropy_temperature
+    number = {text: i for i, text in enumerate({query.query: None for query in batch.queries})}
+    text = torch.tensor([number[query.query] for query in batch.queries], device=clips.device)
+    differs = (text[others] != text.unsqueeze(1)).unsqueeze(-1)
+    return cosine.masked_fill(~(differs & batch.video_mask.unsqueeze(1)), -torch.inf).flatten(1)
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:

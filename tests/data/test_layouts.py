@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -33,8 +35,9 @@ def make_layout(tmp_path, record, write_lines):
 @pytest.mark.parametrize(
     ("layout", "video", "text", "text_file"),
     [
-        ("moment_detr", "features/{backbone}", "features/clip_text", "qid{qid}.npz"),
-        ("lighthouse", "features/{backbone}", "features/clip_text", "qid{qid}.npz"),
+        ("plain", "features/{backbone}", "features/clip_text", "qid{qid}.npz"),
+        ("moment_detr", "features/{backbone}_features", "features/clip_text_features", "qid{qid}.npz"),
+        ("lighthouse", "{backbone}", "clip_text", "qid{qid}.npz"),
         ("univtg", "vid_{backbone}", "txt_clip", "{qid}.npz"),
     ],
 )
@@ -42,7 +45,8 @@ def test_each_toolkits_folder_is_read_where_it_lies(make_layout, layout, video, 
     root = make_layout(video, text, text_file, "metadata" if layout == "univtg" else ".")
     data = load_benchmark("charades_sta", root, layout=layout)
     assert (data.video_width, data.text_width, data.clip_length) == (3 + 4 + 2, 5, 1.0)
-    assert [name.removeprefix("vid_") for name in data.feature_names] == ["slowfast", "clip"]
+    expected = [Path(video.format(backbone=backbone)).name for backbone in ("slowfast", "clip")]
+    assert list(data.feature_names) == expected
     assert data.name == "charades_sta" and data.test.queries == data.val.queries != data.train.queries
     example = data.val[0]
     assert example.text.shape == (6, 5)
@@ -64,6 +68,15 @@ def test_glove_may_stand_in_for_token_files(make_layout, tmp_path):
     glove = tmp_path / "glove.txt"
     glove.write_text("a 1 0\nperson 0 1\nopens 1 1\nthe 1 2\ndoor 2 2\n")
     assert load_benchmark("charades_sta", root, text=glove).text_width == 2
+
+
+def test_annotations_may_lie_elsewhere(make_layout, tmp_path):
+    root = make_layout("{backbone}", "clip_text", "qid{qid}.npz")
+    (tmp_path / "jsonl").mkdir()
+    for path in list(root.glob("*.jsonl")):
+        path.rename(tmp_path / "jsonl" / path.name)
+    data = load_benchmark("charades_sta", root, layout="lighthouse", annotations=tmp_path / "jsonl")
+    assert len(data.train) == 1
 
 
 def failure(root, **options):

@@ -2,7 +2,7 @@ import dataclasses
 
 import torch
 
-from snnvtg.models.output import GroundingOutput, predict, proposal_set
+from snnvtg.models.output import GroundingOutput, expected_iou_windows, predict, proposal_set
 
 
 def test_windows_stand_around_their_clips_in_order_of_score(make_batch):
@@ -19,6 +19,19 @@ def test_windows_stand_around_their_clips_in_order_of_score(make_batch):
     assert abs(first[2] - 1 / (1 + 2.718281828**-2)) < 1e-6
     assert second == (1.0, 4.0, 0.5)
     assert prediction.pred_saliency_scores == (1.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_expected_iou_answers_with_what_the_clips_agree_on():
+    # two clips say [0, 4], one of equal weight says [0, 2]: IoU of [0, 4] is (1 + 1 + 1/2) / 3, of [0, 3] 2.17 / 3
+    logits, boundaries = torch.tensor([1.0, -30, 1, -30, 1, -30]), torch.zeros(6, 2)
+    boundaries[0], boundaries[2], boundaries[4] = (
+        torch.tensor([0.5, 3.5]),
+        torch.tensor([2.5, 1.5]),
+        torch.tensor([4.5, -2.5]),
+    )
+    start, end, score = expected_iou_windows(logits, boundaries, 6.0)[0].tolist()
+    assert (start, end) == (0.0, 4.0)
+    assert abs(score - 2.5 / 3) < 1e-6
 
 
 def test_padding_gives_no_window(make_batch):

@@ -7,7 +7,14 @@ import torch
 
 from snnvtg import native
 from snnvtg.errors import BackendError, InputError
-from snnvtg.scan import available_backends, bidirectional_selective_scan, causal_conv1d, choose, cpu, selective_scan
+from snnvtg.scan import (
+    available_backends,
+    bidirectional_selective_scan,
+    causal_conv1d,
+    choose,
+    cpu_kernels,
+    selective_scan,
+)
 from tests.scan.cases import direction
 
 
@@ -29,7 +36,7 @@ def no_compiler(monkeypatch):
 
 def _forget():
     native.load.cache_clear()
-    cpu.library.cache_clear()
+    cpu_kernels.library.cache_clear()
     choose._found_missing.clear()
     choose._announced.clear()
 

@@ -5,7 +5,15 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from snnvtg.composite import observe
-from snnvtg.scan import bidirectional_selective_scan, causal_conv1d, convolution_cpu, cpu, selective_scan
+from snnvtg.scan import (
+    bidirectional_selective_scan,
+    causal_conv1d,
+    convolution_cpu,
+    cpu_kernels,
+    operator,
+    selective_scan,
+    triton_scan,
+)
 from tests.scan.cases import direction
 
 
@@ -30,8 +38,8 @@ def test_the_convolution_operator_passes_torchs_own_checks():
 
 
 def test_the_constants_are_the_kernels():
-    assert cpu.library().scan_chunk() == cpu.CHUNK
-    assert cpu.library("causal_conv1d").convolution_widest() == convolution_cpu.WIDEST
+    assert cpu_kernels.library().scan_chunk() == operator.CHUNK == triton_scan.CHUNK
+    assert cpu_kernels.library("causal_conv1d").convolution_widest() == convolution_cpu.WIDEST
 
 
 def test_compiled_code_holds_the_scan_as_one_operator_and_computes_the_same():
@@ -80,7 +88,7 @@ def test_nothing_of_size_b_l_d_n_is_kept_or_allocated():
         selective_scan(x.u, x.delta, x.A, x.B, x.C, backend="cpu").sum().backward()
     largest = max(event.cpu_memory_usage for event in trace.events() if event.name.startswith("aten::empty"))
     # the tensors of B·L·D, and the states before each 16th step
-    assert 0 < largest <= B * L * D * max(1, N // cpu.CHUNK) * 4
+    assert 0 < largest <= B * L * D * max(1, N // operator.CHUNK) * 4
 
 
 def test_autocast_computes_the_scan_in_float32():

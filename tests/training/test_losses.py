@@ -152,3 +152,14 @@ def test_a_query_without_any_foreground_is_no_nan(make_batch):
     )
     losses = grounding_losses(output_for(empty), empty, LossConfig(overlap=1.0))
     assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_all_queries_of_the_batch_can_be_negatives(make_batch):
+    batch = make_batch([1, 1, 1, 1])
+    texts = ("a", "b", "a", "c")  # for the first: two others, one equal
+    batch = dataclasses.replace(
+        batch, queries=tuple(dataclasses.replace(q, query=t) for q, t in zip(batch.queries, texts, strict=True))
+    )
+    config = LossConfig(entropy_negatives="batch")
+    expected = (2 * math.log(15 / 3) + 2 * math.log(20 / 3)) / 4
+    assert entropy_loss(output_for(batch), batch, config).item() == pytest.approx(expected, rel=1e-5)

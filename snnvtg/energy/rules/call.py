@@ -23,6 +23,7 @@ class Call:
     provenance: Provenance
     spikes_in: int = 0
     dense_in: int = 0
+    spike_operands: int = 1
     bias: Tensor | None = None
     skip_zero_weights: bool = False
 

@@ -27,6 +27,7 @@ def product(call: Call, left: Tensor, right: Tensor) -> Counts:
         return {"mac": (dense, dense)}
     if (left_fires and right_fires) or call.skip_zero_weights:
         by_left, by_right = left.count_nonzero(-2), right.count_nonzero(-1)
+        call.spike_operands = left_fires + right_fires
         driving, spikes = (left, by_left) if left_fires else (right, by_right)
         call.spikes_in, call.dense_in = int(spikes.sum()), driving.numel()
         return {"ac": (int((by_left * by_right).sum()), dense)}

@@ -191,9 +191,26 @@ def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tensor]:
     repeat = inputs.num_timesteps is not None
     steps = inputs.num_timesteps if repeat else inputs.current.shape[0]
     tensors = (inputs.current, inputs.v, inputs.beta, inputs.v_threshold, inputs.scale, inputs.shift)
-    transforming = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
-    run = transformed if transforming else lif_forward
-    return run(*tensors, steps, repeat, inputs.mean, *_constants(neuron.parameters))
+    arguments = (*tensors, steps, repeat, inputs.mean, *_constants(neuron.parameters))
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return lif_forward(*arguments)
+    if torch._C._are_functorch_transforms_active():
+        return transformed(*arguments)
+    return _Eager.apply(*arguments)
+
+
+class _Eager(torch.autograd.Function):
+    """What tracers get from register_autograd, for less overhead a call."""
+
+    @staticmethod
+    def forward(ctx, *arguments):
+        output = lif_forward(*arguments)
+        _keep(ctx, arguments, output)
+        return output
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return _differentiate(ctx, *grads)
 
 
 @torch.compiler.assume_constant_result

@@ -1,0 +1,164 @@
+"""Selective scans against one another, against float64 and against what their exponentials must cost.
+
+    OMP_WAIT_POLICY=PASSIVE python experiments/benchmark_scan.py
+    python experiments/benchmark_scan.py --device cuda
+
+Writes reports/benchmark_scan.csv (benchmark_scan_gpu.csv), a figure and the provenance beside it. Rows already in the
+table are kept, so an interrupted run resumes; --fresh measures everything again. Our backends take two minutes on two
+cores; of the rivals those that loop (transformers' slow path, mamba-ssm's reference) take ten more at L = 600 and are
+not asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's reference
+is there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25 times
+faster than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from snnvtg.command import run
+from snnvtg.errors import InputError
+from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
+from snnvtg.reporting import provenance, save_figure, write_csv, write_json
+from snnvtg.scan import available_backends, rivals
+from snnvtg.scan.benchmark import Setting, exponentials_ms, measure
+
+# the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
+LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}
+KEY = "backend device dtype L B D N direction".split()  # noqa: SIM905
+COLOURS = {
+    "cpu": BLUE,
+    "mamba-ssm": BLUE,
+    "triton": PURPLE,
+    "torch": GREEN,
+    "reference": GREY,
+    "mambapy": ORANGE,
+    "transformers-slow": RED,
+    "mamba-ssm-reference": INK,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Selective scans against one another, float64, and the cost of their exponentials."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    lengths: tuple[int, ...] = (75, 150, 600, 4096)
+    backends: tuple[str, ...] = ()
+    """backends and rivals to measure; all that run here by default"""
+    threads: int = 2
+    """CPU threads"""
+    budget: float = 2.0
+    """seconds a backend is repeated for at one length and direction"""
+    fresh: bool = False
+    """measure again what the table already holds"""
+    out: Path | None = None
+    """CSV to write; reports/benchmark_scan.csv or reports/benchmark_scan_gpu.csv by default"""
+
+
+def main(options: Options) -> None:
+    """Measure what is missing, write the table, the figure and the provenance."""
+    out = options.out or Path("reports") / f"benchmark_scan{'_gpu' if options.device == 'cuda' else ''}.csv"
+    present, absent = _present(options)
+    shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "threads": options.threads}
+    settings = [Setting(L, budget=options.budget, **shared) for L in options.lengths]
+    table = pd.DataFrame() if options.fresh or not out.exists() else pd.read_csv(out)
+    todo = [(name, s) for s in settings for name in present if s.L <= LONGEST.get(name, s.L)]
+    for name, setting in tqdm([job for job in todo if not _held(table, *job)], desc="scans"):
+        table = pd.concat([table, pd.DataFrame(measure(name, setting))], ignore_index=True)
+        write_csv(table, out)
+    if options.device == "cpu":
+        floors = {s.L: exponentials_ms(s) for s in (Setting(L, **shared) for L in sorted(set(table.L)))}
+        table["exponentials_ms"] = [floors[L][direction] for L, direction in zip(table.L, table.direction, strict=True)]
+    table = table.sort_values(["L", "direction", "median_ms"]).reset_index(drop=True)
+    write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1, "exponentials_ms": 4}), out)
+    save_figure(figure(table), out.with_suffix(".png"))
+    extra = {"absent": absent, "longest": LONGEST, "checks": checks(table)}
+    write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
+    print(table.pivot_table("median_ms", ["direction", "L"], "backend").round(2).to_string())
+    print(*(f"{name}: {value}" for name, value in checks(table).items()), sep="\n")
+
+
+def _present(options: Options) -> tuple[list[str], dict[str, str]]:
+    """Names that run on the device, and the reasons of those that do not."""
+    ours = available_backends(options.device)
+    absent = {name: "; ".join(reasons) for name, reasons in ours.items() if reasons} | rivals.absent()
+    names = [name for name in (*ours, *rivals.RIVALS) if name not in absent]
+    unknown = [name for name in options.backends if name not in names]
+    if unknown:
+        reasons = {name: absent.get(name, "there is no such backend") for name in unknown}
+        raise InputError(f"--backends: cannot run on {options.device}: {reasons}")
+    return [name for name in names if not options.backends or name in options.backends], absent
+
+
+def _held(table: pd.DataFrame, name: str, setting: Setting) -> bool:
+    if table.empty:
+        return False
+    dtype = str(setting.dtype).removeprefix("torch.")
+    return bool(((table.backend == name) & (table.L == setting.L) & (table["dtype"] == dtype)).any())
+
+
+def checks(table: pd.DataFrame) -> dict[str, float]:
+    """What the compiled scan is held to, forward+backward: the least advantage up to L = 600, and linearity."""
+    both = table[(table.direction == "forward+backward") & (table.L <= 600)]
+    times = both.pivot_table("median_ms", "L", "backend")
+    peaks = both.pivot_table("peak_mb", "L", "backend")
+    ours = next((name for name in ("cpu", "mamba-ssm", "triton") if name in times), None)
+    if ours is None:
+        return {}
+    result = {}
+    for other in times.columns.drop(ours):
+        result[f"{other}_over_{ours}_time_least"] = round(float((times[other] / times[ours]).min()), 2)
+        result[f"{other}_over_{ours}_memory_least"] = round(float((peaks[other] / peaks[ours]).min()), 2)
+    mine = table[(table.backend == ours) & (table.direction == "forward+backward")].set_index("L").median_ms
+    for L in mine.index:
+        result[f"{ours}_us_per_step_{L}"] = round(float(mine[L] / L * 1e3), 2)
+    if "exponentials_ms" in table:
+        mine = table[(table.backend == ours)].copy()
+        over = (mine.median_ms / mine.exponentials_ms).groupby(mine.direction).max()
+        result |= {f"{ours}_over_exponentials_worst_{d}": round(float(v), 2) for d, v in over.items()}
+    return result
+
+
+def figure(table: pd.DataFrame) -> plt.Figure:
+    """Time, memory and error of forward and backward against the sequence's length."""
+    table = table[table.direction == "forward+backward"].sort_values("L")
+    panels = [
+        ("median_ms", "Time, forward + backward", "ms"),
+        ("peak_mb", "Peak memory beyond the inputs", "MB"),
+        ("max_rel_err", "Largest error of y and all gradients", "relative to float64"),
+    ]
+    with style():
+        made, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+        for axis, (column, title, unit) in zip(axes, panels, strict=True):
+            for name in (b for b in COLOURS if b in set(table.backend)):
+                mine = table[table.backend == name]
+                ours = name in ("cpu", "triton", "mamba-ssm")
+                axis.plot(mine.L, mine[column], "o-", color=COLOURS[name], label=name, lw=2.6 if ours else 1.6)
+            if column == "median_ms" and "exponentials_ms" in table:
+                floor = table.groupby("L").exponentials_ms.first()
+                axis.plot(floor.index, floor, "--", color=INK, lw=1.2, label="its exponentials alone")
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            axis.set_xticks(sorted(set(table.L)), sorted(set(table.L)))
+            axis.minorticks_off()
+            axis.set_xlabel("L")
+            axis.set_ylabel(unit)
+            axis.set_title(title)
+        handles, labels = axes[0].get_legend_handles_labels()
+        made.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=len(labels), fontsize=9)
+        B, D, N = (int(table[size].iloc[0]) for size in "BDN")
+        made.suptitle(
+            f"Selective scan, batch {B}, {D} channels, {N} states, {table['dtype'].iloc[0]}", x=0.01, ha="left"
+        )
+        made.tight_layout(rect=(0, 0.02, 1, 1))
+    return made
+
+
+if __name__ == "__main__":
+    run(Options, main)

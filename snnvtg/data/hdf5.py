@@ -1,0 +1,47 @@
+"""Features kept in one HDF5 file, a data set or a group of one per video, as 2D-TAN's kin store C3D; needs h5py."""
+
+from pathlib import Path
+
+import numpy as np
+
+from snnvtg.errors import InputError
+
+SUFFIXES = (".h5", ".hdf5")
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a path names an HDF5 file, by its suffix."""
+    return path.suffix in SUFFIXES
+
+
+def holds(file: Path, vid: str) -> bool:
+    """Whether `file` has features of `vid`; InputError where it cannot be opened."""
+    with _open(file) as content:
+        return vid in content
+
+
+def read_dataset(file: Path, vid: str) -> np.ndarray:
+    """The array of `vid`: its data set, or the only one in its group. InputError where it cannot be read."""
+    place = f"{file}/{vid}"
+    with _open(file) as content:
+        try:
+            node = content[vid]
+            if hasattr(node, "keys"):
+                names = list(node.keys())
+                if len(names) != 1:
+                    raise InputError(f"{place}: {len(names)} data sets ({', '.join(names) or 'none'}); expected one")
+                node = node[names[0]]
+            return np.asarray(node[()])
+        except (KeyError, OSError, ValueError, TypeError) as error:
+            raise InputError(f"{place}: damaged or not an array ({error}); extract or copy the file again") from None
+
+
+def _open(file: Path):
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(f"{file}: HDF5 needs h5py, which is not installed; run: pip install h5py") from None
+    try:
+        return h5py.File(file, "r")
+    except OSError as error:
+        raise InputError(f"{file}: damaged or not an HDF5 file ({error}); copy it again") from None

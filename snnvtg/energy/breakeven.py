@@ -1,0 +1,122 @@
+"""At which firing rate spiking stops paying, for a whole network and for one layer, under each cost model.
+
+`network_break_even`: all firing rates of the measured network scaled by one factor, products of two spike tensors
+by its square; what does not depend on spikes (LIF updates, T-fold integer products) stays. `layer_break_even`: the
+textbook question, one fully connected layer of LIF neurons over T steps against one dense layer.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from snnvtg.energy.pricing import AnyModel, energy_pj
+from snnvtg.energy.records import Account, OpRecord
+
+LITERATURE = (
+    {"source": "Yan et al. 2024 (arXiv 2409.08290)", "num_timesteps": 5, "low": 0.057, "high": 0.057},
+    # 0.15 to 1.38 spikes per synapse and inference, here spread over the steps they are compared at
+    {"source": "Dampfhoffer et al., TETCI 2023", "num_timesteps": 1, "low": 0.15, "high": 1.38},
+)
+"""published break-even points: spikes per neuron and step at `num_timesteps` (of 1: per inference)"""
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """`firing_rate` is where both cost the same: 0 if the rival is cheaper even in silence, inf if never reached."""
+
+    model: str
+    measured_rate: float
+    break_even_rate: float
+    spiking_pj: float
+    silent_pj: float
+    rival_pj: float
+
+    @property
+    def spiking_wins(self) -> bool:
+        """Whether the network as measured costs less than its rival."""
+        return self.spiking_pj < self.rival_pj
+
+
+def firing_rate(account: Account) -> float:
+    """Spikes per neuron and step over all LIF layers."""
+    layers = [record for record in account.phase("forward") if record.op == "lif"]
+    updates = sum(record.outputs for record in layers)
+    return sum(record.spikes_out for record in layers) / updates if updates else 0.0
+
+
+def scaled(account: Account, factor: float) -> Account:
+    """The account with every firing rate times `factor`."""
+    return Account([_scaled(record, factor) for record in account.phase("forward")])
+
+
+def _scaled(record: OpRecord, factor: float) -> OpRecord:
+    by = factor**record.spike_operands
+    counts = {}
+    for kind, (effective, dense) in record.counts.items():
+        driven = kind == "ac" or (kind == "add" and effective < dense)
+        counts[kind] = (min(effective * by, dense), dense) if driven else (effective, dense)
+    return replace(record, counts=counts, spikes_in=record.spikes_in * factor, spikes_out=record.spikes_out * factor)
+
+
+def network_break_even(spiking: Account, rival_pj: float, model: str | AnyModel) -> BreakEven:
+    """The mean firing rate at which `spiking` would cost `rival_pj`."""
+    rate = firing_rate(spiking)
+
+    def cost(factor: float) -> float:
+        return energy_pj(scaled(spiking, factor), model)
+
+    name = model if isinstance(model, str) else model.name
+    silent, limit = cost(0.0), 1 / rate if rate else math.inf
+    if silent >= rival_pj:
+        even = 0.0
+    elif not rate or cost(limit) <= rival_pj:
+        even = math.inf
+    else:
+        even = rate * _bisected(cost, rival_pj, limit)
+    return BreakEven(name, rate, even, cost(1.0), silent, rival_pj)
+
+
+def _bisected(cost, target: float, high: float) -> float:
+    low = 0.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost(middle) < target else (low, middle)
+    return low
+
+
+def layer_break_even(model: str | AnyModel, num_timesteps: int, inputs: int = 256, outputs: int = 256) -> float:
+    """Input spikes per neuron and step below which T steps of `inputs` → LIF `outputs` beat one dense layer.
+
+    The layer's own output fires at the same rate. 0 if silence already costs more than the dense layer.
+    """
+    dense = energy_pj(Account([_dense_layer(inputs, outputs)]), model)
+    silent, full = (energy_pj(Account(_lif_layer(inputs, outputs, num_timesteps, rate)), model) for rate in (0, 1))
+    return max((dense - silent) / (full - silent), 0.0)
+
+
+def _dense_layer(inputs: int, outputs: int) -> OpRecord:
+    macs = inputs * outputs
+    return OpRecord(
+        "dense",
+        {"mac": (macs, macs), "add": (outputs, outputs)},
+        weight_bytes=4 * (macs + outputs),
+        bias_bytes=4 * outputs,
+        dense_in=inputs,
+        outputs=outputs,
+    )
+
+
+def _lif_layer(inputs: int, outputs: int, steps: int, rate: float) -> list[OpRecord]:
+    dense, updates = steps * inputs * outputs, steps * outputs
+    synaptic = OpRecord(
+        "spiking",
+        {"ac": (rate * dense, dense), "add": (updates, updates)},
+        num_timesteps=steps,
+        weight_bytes=4 * (inputs + 1) * outputs,
+        bias_bytes=4 * outputs,
+        spikes_in=rate * steps * inputs,
+        dense_in=steps * inputs,
+        outputs=updates,
+    )
+    kinds = dict.fromkeys(("mul", "add", "compare", "select"), (updates, updates))
+    neurons = OpRecord("lif", kinds, num_timesteps=steps, spikes_out=rate * updates, outputs=updates)
+    return [synaptic, neurons]

@@ -1,0 +1,128 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from snnvtg.data import load_folder
+from snnvtg.data.features import load_video
+from snnvtg.data.loading import prefetched_batches
+from snnvtg.data.packed import PackedFeatures, pack_features
+from snnvtg.errors import InputError
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Two backbones of three videos of 4, 7 and 1 clips."""
+    generator = np.random.default_rng(0)
+    folders = []
+    for name, width in (("slowfast", 3), ("clip", 5)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for vid, clips in (("a", 4), ("b", 7), ("c", 1)):
+            np.savez(folder / f"{vid}.npz", features=generator.normal(size=(clips, width)))
+        folders.append(folder)
+    return folders
+
+
+def test_packed_features_are_those_of_the_files(sources, tmp_path):
+    packed = pack_features(["a", "b", "c", "a"], sources, tmp_path / "packed")
+    assert list(packed) == ["a", "b", "c"] and len(packed) == 3
+    assert (packed.feature_names, packed.width) == (("slowfast", "clip"), 10)
+    for vid, clips in (("a", 4), ("b", 7), ("c", 1)):
+        np.testing.assert_array_equal(packed[vid], load_video(vid, sources))
+        assert packed.num_clips(vid) == clips
+    with pytest.raises(KeyError):
+        packed["d"]
+
+
+def test_float16_rounds_unit_norm_features_by_little(sources, tmp_path):
+    packed = pack_features(["b"], sources, tmp_path / "packed", dtype="float16")
+    np.testing.assert_allclose(packed["b"], load_video("b", sources), atol=5e-4)
+    assert packed["b"].dtype == np.float32
+    assert (tmp_path / "packed" / "rows.bin").stat().st_size == 7 * 8 * 2
+
+
+def test_it_is_opened_again_where_it_is_unpickled(sources, tmp_path):
+    packed = pack_features(["a", "b"], sources, tmp_path / "packed")
+    sent = pickle.dumps(packed)
+    assert len(sent) < 500
+    np.testing.assert_array_equal(pickle.loads(sent)["b"], packed["b"])
+
+
+def test_a_failed_packing_leaves_nothing(sources, tmp_path):
+    np.savez(sources[1] / "c.npz", features=np.full((1, 5), np.nan))
+    with pytest.raises(InputError, match=r"c\.npz: NaN"):
+        pack_features(["a", "b", "c"], sources, tmp_path / "out" / "packed")
+    assert list((tmp_path / "out").iterdir()) == []
+    np.savez(sources[1] / "c.npz", features=np.ones((1, 6)))
+    with pytest.raises(InputError, match="joined width 9; the first has 8"):
+        pack_features(["a", "c"], sources, tmp_path / "out" / "packed")
+    pack_features(["a"], sources, tmp_path / "packed")
+    with pytest.raises(InputError, match="exists already"):
+        pack_features(["a"], sources, tmp_path / "packed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: {},
+        lambda content: {**content, "format": 2},
+        lambda content: {**content, "videos": {}},
+        lambda content: {**content, "videos": {"a": [0]}},
+        lambda content: {**content, "videos": {"a": [0, 5]}},
+        lambda content: {**content, "width": "x"},
+        lambda content: {**content, "dtype": "nothing"},
+        lambda content: [],
+    ],
+)
+def test_a_damaged_index_is_named(sources, tmp_path, change):
+    pack_features(["a"], sources, tmp_path / "packed")
+    index = tmp_path / "packed" / "index.json"
+    index.write_text(json.dumps(change(json.loads(index.read_text()))))
+    with pytest.raises(InputError, match="pack the features again"):
+        PackedFeatures(tmp_path / "packed")
+
+
+def test_truncated_rows_and_a_missing_folder_are_named(sources, tmp_path):
+    pack_features(["a"], sources, tmp_path / "packed")
+    rows = tmp_path / "packed" / "rows.bin"
+    rows.write_bytes(rows.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"rows\.bin: 127 bytes where index\.json has 128"):
+        PackedFeatures(tmp_path / "packed")
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        PackedFeatures(tmp_path / "nowhere")
+
+
+@pytest.fixture
+def packed_folder(folder):
+    """The small data set and its features packed."""
+    features = [folder / "features" / "clip"]
+    pack_features(["video_train", "video_val", "video_test"], features, folder / "packed")
+    return folder
+
+
+def test_a_data_set_loads_from_packed_features(packed_folder):
+    plain, packed = load_folder(packed_folder), load_folder(packed_folder, packed=packed_folder / "packed")
+    assert (packed.video_width, packed.feature_names) == (plain.video_width, plain.feature_names)
+    np.testing.assert_array_equal(packed.val[0].video, plain.val[0].video)
+
+
+def test_packed_features_that_do_not_fit_are_refused(packed_folder, record, write_lines):
+    with pytest.raises(InputError, match="clip_length=1 fits"):
+        load_folder(packed_folder, packed=packed_folder / "packed", clip_length=3)
+    write_lines(packed_folder / "val.jsonl", [record(1, "other", [[1, 2]])])
+    with pytest.raises(InputError, match=r"does not hold video 'other' \(1 such\)"):
+        load_folder(packed_folder, packed=packed_folder / "packed")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_make_the_same_batches_in_the_same_order(packed_folder, record, write_lines, workers):
+    lines = [record(i, f"video_{split}", [[0, 1 + i % 3]]) for i, split in enumerate(["train", "val", "test"] * 4)]
+    write_lines(packed_folder / "train.jsonl", lines)
+    train = load_folder(packed_folder, packed=packed_folder / "packed").train
+    expected = list(train.batches(5, seed=3))
+    found = list(prefetched_batches(train, 5, seed=3, workers=workers))
+    assert [batch.queries for batch in found] == [batch.queries for batch in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.video.equal(theirs.video) and ours.boundaries.equal(theirs.boundaries)
