@@ -1,9 +1,11 @@
 """LIF backends against one another and against memory bandwidth.
 
     OMP_WAIT_POLICY=PASSIVE python experiments/benchmark_lif.py
+    OMP_WAIT_POLICY=PASSIVE python experiments/benchmark_lif.py --profile
     python experiments/benchmark_lif.py --device cuda
 
-Writes reports/benchmark_lif.csv (or benchmark_lif_gpu.csv), a figure and the provenance beside it. Two to three
+Writes reports/benchmark_lif.csv (or benchmark_lif_gpu.csv), a figure and the provenance beside it; `--profile` writes
+reports/benchmark_lif_profile.csv instead: where the time of `fused` on the CPU goes. Two to three
 minutes on two cores. Expected there: `fused` forward+backward within 3 times the floor (24 bytes a value at the
 bandwidth of a 256 MB copy), more than 8 times faster than snnTorch and 4 times faster than SpikingJelly. On a GPU the
 shapes are the same plus linear + LIF at batch 16, T 500, 16384 neurons.
@@ -20,7 +22,8 @@ from tqdm import tqdm
 
 from snnvtg.command import run
 from snnvtg.errors import InputError
-from snnvtg.neurons.benchmark import DIRECTIONS, Setting, kept_bytes, measure, peak_mb, runnable
+from snnvtg.neurons.benchmark import DIRECTIONS, Company, Setting, kept_bytes, measure, peak_mb, runnable
+from snnvtg.neurons.profiling import profile_fused
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 
@@ -48,6 +51,8 @@ class Options:
     repeats: int = 11
     threads: int = 2
     """CPU threads"""
+    profile: bool = False
+    """take a call of `fused` apart instead of comparing backends (CPU)"""
     out: Path | None = None
     """CSV to write; reports/benchmark_lif.csv or reports/benchmark_lif_gpu.csv by default"""
 
@@ -55,6 +60,9 @@ class Options:
 def main(options: Options) -> None:
     """Measure, write the table, the figure and the provenance."""
     torch.set_num_threads(options.threads)
+    if options.profile:
+        profile(options)
+        return
     present, absent = runnable(options.device)
     if "fused" not in present:
         raise InputError(f"device {options.device!r}: fused cannot run ({'; '.join(absent['fused'])})")
@@ -64,6 +72,7 @@ def main(options: Options) -> None:
         raise InputError(f"--backends: {', '.join(unknown)} cannot run on {options.device}: {reasons}")
     backends = tuple(name for name in present if not options.backends or name in {*options.backends, "fused"})
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "repeats": options.repeats}
+    company = Company()
     settings = [Setting(shape, **shared) for shape in SHAPES + LONGER]
     if options.device == "cuda":
         settings.append(Setting(NEUROMORPHIC, linear=True, **shared))
@@ -86,14 +95,29 @@ def main(options: Options) -> None:
     write_csv(arranged(table), out)
     save_figure(figure(table), out.with_suffix(".png"))
     extra = {"absent": absent, "kept_bytes_per_value": kept, "checks": checks(table)}
+    extra["cpu_share_of_other_processes"] = round(company.share(), 3)
     write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
     print(table.pivot_table("median_ms", ["T", "B", "L", "C", "direction", "floor_ms"], "backend").round(2).to_string())
     print(*(f"{name}: {value}" for name, value in checks(table).items()), sep="\n")
 
 
+def profile(options: Options) -> None:
+    """Write where a forward+backward call of `fused` spends its time, milliseconds, a row for each shape."""
+    rows, company = [], Company()
+    for shape in SHAPES:
+        parts = profile_fused(Setting(shape, dtype=getattr(torch, options.dtype), repeats=options.repeats))
+        rows.append({"shape": "x".join(map(str, shape)), **parts})
+    table = pd.DataFrame(rows).round(3)
+    out = options.out or Path("reports") / "benchmark_lif_profile.csv"
+    write_csv(table, out)
+    share = round(company.share(), 3)
+    write_json(provenance(config=options, cpu_share_of_other_processes=share), out.with_suffix(".json"))
+    print(table.to_string(index=False))
+
+
 def arranged(table: pd.DataFrame) -> pd.DataFrame:
     """Columns in the order of the report, numbers at the precision they deserve."""
-    first = "backend device dtype T B L C direction median_ms floor_ms ratio_to_fused peak_mb".split()  # noqa: SIM905
+    first = "backend device dtype T B L C direction median_ms floor_ms ratio_to_fused peak_mb".split()
     return table[[*first, *(c for c in table if c not in first)]].round(4)
 
 

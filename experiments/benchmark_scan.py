@@ -29,7 +29,6 @@ from snnvtg.scan.benchmark import Setting, exponentials_ms, measure
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}
-KEY = "backend device dtype L B D N direction".split()  # noqa: SIM905
 COLOURS = {
     "cpu": BLUE,
     "mamba-ssm": BLUE,
@@ -68,7 +67,7 @@ def main(options: Options) -> None:
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "threads": options.threads}
     settings = [Setting(L, budget=options.budget, **shared) for L in options.lengths]
     table = pd.DataFrame() if options.fresh or not out.exists() else pd.read_csv(out)
-    todo = [(name, s) for s in settings for name in present if s.L <= LONGEST.get(name, s.L)]
+    todo = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
     for name, setting in tqdm([job for job in todo if not _held(table, *job)], desc="scans"):
         table = pd.concat([table, pd.DataFrame(measure(name, setting))], ignore_index=True)
         write_csv(table, out)

@@ -20,10 +20,18 @@ import torch
 from snnvtg.command import run
 from snnvtg.data import DataSplits, GroundingDataset
 from snnvtg.energy import COST_MODELS
-from snnvtg.energy.breakeven import LITERATURE, layer_break_even
+from snnvtg.energy.breakeven import LITERATURE
 from snnvtg.energy.measured import measure, meters
 from snnvtg.energy.readout import Readout, read_out
-from snnvtg.energy.report import module_table, operations_table, range_in_words, range_table, to_latex, to_markdown
+from snnvtg.energy.report import (
+    layer_table,
+    module_table,
+    operations_table,
+    range_in_words,
+    range_table,
+    to_latex,
+    to_markdown,
+)
 from snnvtg.errors import InputError
 from snnvtg.plots.energy import break_even_figure, breakdown_figure, pareto_figure, range_figure, timestep_figure
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
@@ -194,15 +202,7 @@ def draw(options: Options, tables, accuracy: pd.DataFrame, own: int, data: DataS
     """The five figures."""
     models, modules = tables["models"], tables["modules"]
     at_own = models[models["num_timesteps"] == own]
-    steps = range(1, 17)
-    layer = pd.DataFrame(
-        [
-            {"title": COST_MODELS[name].title, "num_timesteps": step, "break_even_rate": layer_break_even(name, step)}
-            for name in LAYER_MODELS
-            for step in steps
-            if step.bit_count() == 1 or step == 5
-        ]
-    )
+    layer = layer_table(LAYER_MODELS, (1, 2, 4, 5, 8, 16))
     parts = {
         COST_MODELS[name].title: modules[modules["cost_model"] == name].loc[:, lambda t: t.any()]
         for name in (SHOWN[0], SHOWN[2])

@@ -25,7 +25,7 @@ FOLLOW_FIRST = frozenset(
     pixel_shuffle channel_shuffle tril triu detach_ abs relu relu_ max amax native_dropout
     max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
     upsample_nearest1d upsample_nearest2d upsample_nearest3d
-    """.split()  # noqa: SIM905 (one name a line would fill the page)
+    """.split()
 )
 FRESH = {"zeros", "zeros_like", "empty", "empty_like", "new_zeros", "new_empty", "empty_strided", "zero"}
 FILLED = {"scalar_tensor": 0, "full": 1, "full_like": 1, "new_full": 2}

@@ -1,10 +1,10 @@
 """Tables of accounts: the same ledger under every cost model, by module and cause; Markdown and LaTeX of any table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from snnvtg.energy.breakeven import network_break_even
+from snnvtg.energy.breakeven import layer_break_even, network_break_even
 from snnvtg.energy.pricing import COST_MODELS, AnyModel, energy_breakdown_pj, energy_pj, find
 from snnvtg.energy.records import Account
 from snnvtg.energy.rivals import quantised_twin_pj
@@ -94,6 +94,18 @@ def part_of(path: str, depth: int = 1) -> str:
     listed = len(names) > 1 and names[1].isdigit()
     kept = [name for name in names if not name.isdigit()][: depth + listed]
     return ".".join(kept) or "(model)"
+
+
+def layer_table(models: Iterable[str], steps: Iterable[int]) -> pd.DataFrame:
+    """Break-even rates of one fully connected layer, 256 → 256, a row for each cost model and T."""
+    steps = tuple(steps)
+    return pd.DataFrame(
+        [
+            {"title": find(name).title, "num_timesteps": step, "break_even_rate": layer_break_even(name, step)}
+            for name in models
+            for step in steps
+        ]
+    )
 
 
 def operations_table(account: Account, queries: int = 1) -> pd.DataFrame:

@@ -47,6 +47,8 @@ class SpikeMbaConfig:
     attention_order: Literal["scores", "values"] = "scores"
     """scores: (QKᵀ)V as printed; values: Q(KᵀV), the same integers with fewer operations where M > d / heads"""
     lif: LIFParameters = field(default_factory=LIFParameters)
+    centre_videos: bool = False
+    """subtract from each clip its video's mean: what all clips share cannot tell them apart, only be memorised"""
     position: Literal["sinusoidal", "none"] = "sinusoidal"
     dropout: float = 0.1
     input_dropout: float = 0.3
@@ -54,7 +56,7 @@ class SpikeMbaConfig:
     decoding: Decoding = "clip"
     """how windows are read off the heads, see `predict`"""
     foreground_reads_saliency: bool = True
-    """adds a learned multiple of s_i to the foreground logit; without it the head finds events, but not the asked one"""
+    """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
 
     def __post_init__(self):
         for name in ("width", "num_blocks", "num_timesteps", "num_heads", "expand", "state_size", "conv_width"):

@@ -47,13 +47,14 @@ def predict(
     for row, query in enumerate(batch.queries):
         count = int(batch.video_mask[row].sum())
         scored = _DECODERS[decoding](logits[row, :count], boundaries[row, :count], query.duration / batch.clip_length)
-        kept = nms((scored * torch.tensor([batch.clip_length, batch.clip_length, 1.0])).double().numpy(), nms_threshold)
+        windows = (scored * torch.tensor([batch.clip_length, batch.clip_length, 1.0])).double().numpy()
+        kept = nms(windows, nms_threshold, most=top)
         predictions.append(
             Prediction(
                 qid=query.qid,
                 query=query.query,
                 vid=query.vid,
-                pred_relevant_windows=tuple(tuple(window) for window in kept[:top].tolist()),
+                pred_relevant_windows=tuple(tuple(window) for window in kept.tolist()),
                 pred_saliency_scores=tuple(saliency[row, :count].tolist()),
             )
         )
@@ -67,7 +68,7 @@ def clip_windows(logits: Tensor, boundaries: Tensor, end: float) -> Tensor:
     return torch.cat([windows, logits.sigmoid().unsqueeze(1)], 1)
 
 
-def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.5) -> Tensor:
+def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.3) -> Tensor:
     """(K, 3): every window between two clip borders with its expected IoU, the K = 100 best."""
     proposals = clip_windows(logits, boundaries, end)[:, :2]
     borders = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)

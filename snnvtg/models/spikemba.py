@@ -155,7 +155,8 @@ class SpikeMba(nn.Module):
     def forward(self, batch: Batch) -> GroundingOutput:
         """Dense output for every clip of `batch`; rows under padding mean nothing."""
         config = self.config
-        vis, tex = self.project_vis(batch.video), self.project_tex(batch.text)
+        video = centred(batch.video, batch.video_mask) if config.centre_videos else batch.video
+        vis, tex = self.project_vis(video), self.project_tex(batch.text)
         if config.position == "sinusoidal":
             vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
         vis_layout = SlotLayout.of(batch.video_mask, config.num_slots, config.slot_position)
@@ -177,6 +178,12 @@ class SpikeMba(nn.Module):
             query=query,
             spikes=tuple(spikes),
         )
+
+
+def centred(x: Tensor, valid_mask: Tensor) -> Tensor:
+    """x (B, M, C) minus its mean over the valid positions."""
+    keep = valid_mask.unsqueeze(-1).to(x.dtype)
+    return x - (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
 
 
 def sinusoids(shape: tuple[int, int], like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ finds the caches as the others left them. Peak memory is measured in a process o
 """
 
 import multiprocessing
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ class Setting:
     device: str = "cpu"
     repeats: int = 15
     budget: float = 2.0  # seconds a backend may take for one direction; three repeats are always made
-    linear: int = 0  # neurons of a linear layer before the LIF, 0 for none
+    linear: bool = False  # a square linear layer before the LIF
 
 
 def steps(backend: str, setting: Setting) -> dict[str, Callable[[], object]]:
@@ -180,6 +181,30 @@ def _resident() -> int:
 def _high_water() -> int:
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+class Company:
+    """Share of the machine's processor time that went to other processes since this was made (Linux).
+
+    A benchmark beside other work measures the other work too; its report should say so.
+    """
+
+    def __init__(self):
+        self._begun, self._busy, self._own = time.time(), self._all(), self._mine()
+
+    @staticmethod
+    def _all() -> float:
+        fields = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def _mine() -> float:
+        return sum(os.times()[:4])
+
+    def share(self) -> float:
+        """Between 0 (alone) and 1."""
+        others = (self._all() - self._busy) - (self._mine() - self._own)
+        return max(0.0, others / ((time.time() - self._begun) * (os.cpu_count() or 1)))
 
 
 def runnable(device: str) -> tuple[tuple[str, ...], dict[str, list[str]]]:

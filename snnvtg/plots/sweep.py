@@ -25,7 +25,7 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
             _timestep_axis(axis, table)
         seeds = table["seed"].dropna().nunique()
         figure.suptitle(
-            f"SpikeMba on {table['data'].iloc[0]}, {table['split'].iloc[0]} split: {seeds} "
+            f"SpikeMba on {table['data'].iloc[0]} data, {table['split'].iloc[0]} split: {seeds} "
             f"{'seed' if seeds == 1 else 'seeds, mean and range'}",
             fontweight="bold",
         )
@@ -62,12 +62,20 @@ def rate_panel(axis: Axes, table: pd.DataFrame) -> None:
 def energy_panel(axis: Axes, table: pd.DataFrame) -> None:
     """Energy of a query by kind of operation, stacked."""
     spiking = table[(table["model"] == "spikemba") & (table["slots"] == table["slots"].dropna().iloc[0])]
-    mean = spiking.groupby("num_timesteps")[["energy_mac_pj", "energy_ac_pj", "energy_other_pj"]].mean() / 1e6
-    labels = ("MACs (dense)", "ACs (spike-driven)", "norms, exp, gates, neurons")
-    axis.stackplot(mean.index, mean.T, labels=labels, colors=(GREY, ORANGE, BLUE), alpha=0.85)
+    parts = {
+        "energy_mac_pj": ("MACs (dense)", GREY),
+        "energy_other_pj": ("scan, exp, norms, gates, neurons", BLUE),
+        "energy_ac_pj": ("ACs (spike-driven)", ORANGE),
+    }
+    mean = spiking.groupby("num_timesteps")[list(parts)].mean() / 1e6
+    steps, below = mean.index.to_numpy(dtype=float), 0
+    for name, (label, colour) in parts.items():
+        # bars of equal breadth on a logarithmic axis
+        axis.bar(steps / 1.23, mean[name], steps * (1.23 - 1 / 1.23), below, align="edge", color=colour, label=label)
+        below = below + mean[name].to_numpy()
     axis.set_title("Energy per query (µJ, 45 nm fp32 estimate)")
-    axis.set_ylim(bottom=0)
-    axis.legend(fontsize=8, loc="lower right")
+    axis.set_ylim(0, 1.3 * below.max())
+    axis.legend(fontsize=8, loc="upper left")
 
 
 def operations_panel(axis: Axes, table: pd.DataFrame) -> None:

@@ -12,16 +12,15 @@ from snnvtg.reporting import PROJECT
 from snnvtg.training import Checkpoint, TrainingConfig, load_checkpoint, train
 
 SHAPING = (
-    "composite.py",
-    "spans.py",
-    "records.py",
-    "neurons",
-    "scan",
-    "data",
-    "metrics",
-    "layers",
-    "models",
-    "training",
+    *("composite.py", "spans.py", "records.py", "neurons/**/*", "scan/**/*", "layers/*", "models/*", "training/*"),
+    *(
+        "data/dataset.py",
+        "data/features.py",
+        "data/targets.py",
+        "data/text.py",
+        "data/synthetic*.py",
+        "metrics/recall.py",
+    ),
 )
 
 
@@ -29,11 +28,7 @@ SHAPING = (
 def code_digest() -> str:
     """Digest of the source that decides what a trained model is: changed code never reuses an older model."""
     package = PROJECT / "snnvtg"
-    files = [
-        f
-        for name in SHAPING
-        for f in sorted(package.glob(name) if name.endswith(".py") else package.glob(f"{name}/**/*"))
-    ]
+    files = [file for pattern in SHAPING for file in sorted(package.glob(pattern))]
     digest = hashlib.sha256()
     for file in files:
         if file.suffix in {".py", ".cpp", ".hpp", ".cu"}:

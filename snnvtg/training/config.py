@@ -77,7 +77,14 @@ PRESETS = {
     # the embedded synthetic set, eight models in five minutes on two cores
     "demo": Preset(
         SpikeMbaConfig(
-            width=48, num_blocks=2, num_timesteps=4, num_heads=4, num_slots=4, state_size=8, dropout=0.1, input_dropout=0.1
+            width=48,
+            num_blocks=2,
+            num_timesteps=4,
+            num_heads=4,
+            num_slots=4,
+            state_size=8,
+            dropout=0.1,
+            input_dropout=0.1,
         ),
         TrainingConfig(
             epochs=12,
@@ -96,14 +103,15 @@ PRESETS = {
             num_blocks=2,
             num_timesteps=4,
             attention_order="values",
+            centre_videos=True,
             position="none",
-            dropout=0.3,
-            input_dropout=0.5,
+            dropout=0.15,
+            input_dropout=0.3,
             state_size=8,
             decoding="expected_iou",
         ),
         TrainingConfig(
-            epochs=18,
+            epochs=14,
             batch_size=32,
             learning_rate=1e-3,
             optimiser="adamw",

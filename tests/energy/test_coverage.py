@@ -1,7 +1,76 @@
 """Every model of the project is priced whole, in evaluation and in a training step."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from snnvtg.energy import Ledger
-from snnvtg.models import MODELS
+from snnvtg.models import MODELS, SpikeMba
+from snnvtg.models.output import predict
+from snnvtg.training import LossConfig
+from snnvtg.training.losses import grounding_losses
+
+VARIANTS = [
+    {"text_fusion": "concat"},
+    {"use_cmr": False},
+    {"use_ssd": False},
+    {"num_slots": 0},
+    {"slot_position": "prefix"},
+    {"scan_direction": "forward"},
+    {"qkv_bn": False},
+    {"position": "none"},
+    {"cmr_residual": False},
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_evaluation_of_every_model_is_priced_whole(name, make_batch):
+    config_class, model_class = MODELS[name]
+    model = model_class(config_class(), 6, 5).eval()
+    account = Ledger.per_query(model, [make_batch([0])], strict=True)
+    assert (account.coverage, account.unpriced) == (1.0, {})
+    assert account.totals["macs"] > 0
+
+
+@pytest.mark.parametrize("change", VARIANTS, ids=str)
+def test_every_variant_of_spikemba_is_priced_whole(tiny, change, make_batch):
+    model = SpikeMba(dataclasses.replace(tiny, **change), 6, 5)
+    with torch.no_grad(), Ledger(model.eval(), strict=True) as padded:
+        model(make_batch())
+    with Ledger(model.train(), strict=True) as trained:
+        out = model(make_batch())
+        (out.clips.square().sum() + out.foreground_logits.sum()).backward()
+    assert padded.coverage == trained.coverage == 1
+    assert trained.backward_totals["macs"] > 0
+
+
+def test_a_whole_training_step_is_priced(tiny, make_batch):
+    model, batch = SpikeMba(dataclasses.replace(tiny, dropout=0.1, input_dropout=0.3), 6, 5).train(), make_batch()
+    optimiser = torch.optim.AdamW(model.parameters())
+    with Ledger(model, strict=True) as ledger:
+        sum(grounding_losses(model(batch), batch, LossConfig(overlap=1.0)).values()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    assert ledger.coverage == 1
+
+
+@torch.no_grad()
+def test_predictions_are_priced_too(tiny, make_batch):
+    model, batch = SpikeMba(tiny, 6, 5).eval(), make_batch([0])
+    with Ledger(model, strict=True) as ledger:
+        predict(model(batch), batch)
+    assert ledger.coverage == 1
+
+
+@torch.no_grad()
+def test_bfloat16_by_autocast_halves_the_products_width(tiny, make_batch):
+    model, batch = SpikeMba(tiny, 6, 5).eval(), make_batch([0])
+    with Ledger(model, strict=True) as full:
+        model(batch)
+    with torch.autocast("cpu", torch.bfloat16), Ledger(model, strict=True) as half:
+        model(batch)
+    assert half.totals["macs_dense"] == full.totals["macs_dense"]
+    assert {record.width for record in full.records if "mac" in record.counts} == {32}
+    assert {record.width for record in half.records if record.op == "aten.addmm"} == {16}

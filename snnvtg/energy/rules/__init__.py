@@ -14,9 +14,10 @@ from snnvtg.energy.rules.call import Call
 from snnvtg.energy.rules.elementwise import ELEMENTWISE
 from snnvtg.energy.rules.linear import LINEAR
 from snnvtg.energy.rules.reductions import REDUCTIONS
+from snnvtg.energy.rules.training import TRAINING
 
 Rule = Callable[[Call], Counts]
-RULES: dict[str, Rule] = {**ELEMENTWISE, **LINEAR, **REDUCTIONS, **ATTENTION, **BACKWARD}
+RULES: dict[str, Rule] = {**ELEMENTWISE, **LINEAR, **REDUCTIONS, **ATTENTION, **BACKWARD, **TRAINING}
 FREE = free.FREE | MOVES
 
 __all__ = ["FREE", "RULES", "Call", "Rule"]

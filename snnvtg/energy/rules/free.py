@@ -8,7 +8,7 @@ VIEWS = frozenset(
     view _unsafe_view reshape _reshape_alias t transpose permute expand squeeze unsqueeze select slice narrow split
     split_with_sizes unbind chunk unfold detach alias as_strided diagonal movedim swapaxes view_as_real view_as_complex
     lift_fresh lift expand_as unflatten flatten numpy_T mT
-    """.split()  # noqa: SIM905
+    """.split()
 )
 """they touch no entry: mark and bytes are those of their base, and no record is made"""
 
@@ -19,19 +19,20 @@ COPIES = frozenset(
     index_copy index_copy_ index_fill masked_select take tril triu masked_scatter im2col pixel_shuffle channel_shuffle
     upsample_nearest1d upsample_nearest2d upsample_nearest3d reflection_pad1d replication_pad1d reflection_pad2d
     replication_pad2d pin_memory
-    """.split()  # noqa: SIM905
+    """.split()
 )
 ALLOCATIONS = frozenset(
     """
     empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like new_ones full
     full_like new_full arange linspace eye scalar_tensor fill zero resize_ set_ tril_indices triu_indices
     _efficientzerotensor
-    """.split()  # noqa: SIM905
+    """.split()
 )
 QUERIES = frozenset(
     """
     _local_scalar_dense item is_same_size equal nonzero device dtype layout size stride storage_offset is_contiguous
     numel dim sym_size sym_stride sym_numel sym_storage_offset is_nonzero _fused_sdp_choice
-    """.split()  # noqa: SIM905
+    profiler::_record_function_enter_new profiler::_record_function_exit
+    """.split()
 )
 FREE = VIEWS | COPIES | ALLOCATIONS | QUERIES

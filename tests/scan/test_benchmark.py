@@ -1,0 +1,56 @@
+"""The benchmark's own arithmetic: what it counts, what it compares, and that a rival is measured as itself."""
+
+import ctypes
+
+import pytest
+import torch
+
+from snnvtg.scan import benchmark, cpu_kernels, rivals, selective_scan
+from snnvtg.scan.benchmark import Setting
+
+SMALL = Setting(L=7, B=2, D=32, N=16, budget=0.01)
+
+
+def test_a_measured_backend_has_one_row_a_direction_with_its_error_and_memory():
+    rows = benchmark.measure("torch", Setting(L=64, B=4, D=64, N=16, budget=0.01))
+    assert [row["direction"] for row in rows] == ["forward", "forward+backward"]
+    assert all(0 < row["max_rel_err"] < 1e-5 for row in rows)
+    assert all(row["median_ms"] >= row["min_ms"] > 0 for row in rows)
+    # the backward pass returns the gradients of five tensors of B·L·D besides y
+    assert rows[1]["peak_mb"] > rows[0]["peak_mb"] >= 0
+
+
+def test_the_error_is_the_largest_deviation_over_the_largest_entry():
+    assert benchmark._error(torch.tensor([1.0, -4.5]), torch.tensor([2.0, -4.0]).double()) == 1 / 4
+
+
+def test_the_floor_evaluates_every_exponential_once_a_pass():
+    rates = -torch.rand(16, 32)
+    delta = torch.rand(12, 32)
+    run = cpu_kernels.library().scan_exponentials_float
+    run.restype = ctypes.c_float
+    pointers = [ctypes.c_void_p(t.data_ptr()) for t in (delta, rates)]
+    total = run(*pointers, *map(ctypes.c_int64, (12, 32, 16, 1)))
+    # the kernel takes 2^(delta A), and 16 states and channels in full vectors
+    expected = torch.exp2(delta[:, None] * rates).sum().item()
+    assert total == pytest.approx(expected, rel=1e-4)
+    floors = benchmark.exponentials_ms(SMALL)
+    assert floors["forward+backward"] == 2 * floors["forward"] > 0
+
+
+@pytest.mark.parametrize("name", [name for name in rivals.RIVALS if name not in rivals.absent()] or ["none"])
+def test_a_rival_computes_the_same_scan(name):
+    if name == "none":
+        pytest.skip(f"no rival is installed: {rivals.absent()}")
+    tensors, _ = benchmark.inputs(SMALL)
+    u, delta, A, B, C, D, z, bias = tensors
+    expected = selective_scan(u, delta, A, B, C, D, z, bias, backend="reference")
+    torch.testing.assert_close(benchmark.function(name)(*tensors), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_absent_rival_is_reported_with_the_reason(monkeypatch):
+    def missing():
+        raise ImportError("No module named\n 'mambapy'")
+
+    monkeypatch.setitem(rivals.RIVALS, "mambapy", missing)
+    assert rivals.absent()["mambapy"] == "No module named 'mambapy'"
