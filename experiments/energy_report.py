@@ -116,6 +116,12 @@ def prepared(options: Options) -> tuple[DataSplits, Checkpoint]:
         checkpoint = load_checkpoint(options.checkpoint)
         if checkpoint.model_name != "spikemba":
             raise InputError(f"{options.checkpoint}: a {checkpoint.model_name}; expected a spikemba, which has neurons")
+        trained_on = (checkpoint.video_width, checkpoint.text_width)
+        if trained_on != (data.video_width, data.text_width):
+            raise InputError(
+                f"{options.checkpoint}: trained on features of width {trained_on} (video, text), but {data.name} has "
+                f"{(data.video_width, data.text_width)}; give the --data it was trained on"
+            )
         return data, checkpoint
     demo = with_overrides("demo", ())
     return data, trained(options.runs, "spikemba", demo.model, demo.training, data, seed=0, quiet=False)

@@ -9,9 +9,9 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors", "files", "composite", "native", "spans", "records"},
     {"neurons", "scan", "data", "metrics"},
-    {"layers"},
+    {"layers", "instrumentation"},
     {"models"},
-    {"training", "energy", "instrumentation"},
+    {"training", "energy"},
     {"plots", "reporting", "doctor", "command"},
     {"studies"},
 ]

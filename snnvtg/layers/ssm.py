@@ -53,7 +53,7 @@ class ScanParameters(nn.Module):
         """x (B, M, E), after the convolution -> what the scan of this direction reads."""
         low_rank, B, C = self.x_proj(x).split([self.rank, self.state_size, self.state_size], -1)
         delta = nn.functional.linear(low_rank, self.dt_proj.weight)
-        A = -torch.exp(self.A_log.float())
+        A = -torch.exp(self.A_log)
         return ScanInputs(u=x, delta=delta, A=A, B=B, C=C, D=self.D, delta_bias=self.dt_proj.bias)
 
 

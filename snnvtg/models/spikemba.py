@@ -5,20 +5,15 @@ Each block joins relevant slots to both sequences, then CMR (Alg. 1) → SSD (Eq
 slots off again. The text is read by every block and changed by none, as Alg. 1 returns the visual tokens only.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
-from snnvtg.layers.projection import InputProjection
 from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
 from snnvtg.layers.slots import SlotLayout
 from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
 from snnvtg.models.config import SpikeMbaConfig
-from snnvtg.models.output import GroundingOutput
-from snnvtg.records import Batch
+from snnvtg.models.frame import GroundingModel
 
 
 class ContextualMomentReasoner(nn.Module):
@@ -130,65 +125,25 @@ class SpikeMbaBlock(nn.Module):
         return vis_layout.rows(out), vis_layout.rows(spikes)
 
 
-class SpikeMba(nn.Module):
+class SpikeMba(GroundingModel):
     """The whole model: input projections, blocks, heads.
 
     `num_timesteps` may be changed on a built model to read it out at another T than it was trained with.
     """
 
-    def __init__(self, config: SpikeMbaConfig, video_width: int, text_width: int):
-        super().__init__()
-        self.config = config
-        self.num_timesteps = config.num_timesteps
-        self.project_vis = InputProjection(video_width, config.width, config.input_dropout)
-        self.project_tex = InputProjection(text_width, config.width, config.input_dropout)
-        self.blocks = nn.ModuleList(SpikeMbaBlock(config) for _ in range(config.num_blocks))
-        self.norm = nn.LayerNorm(config.width)
-        self.pool_query = AttentivePooling(config.width)
-        self.foreground = ConvHead(config.width, 1, config.head_kernel, config.dropout)
-        self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
-        self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
-        # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
-        nn.init.constant_(self.boundary.second.bias, 4.0)
-        nn.init.constant_(self.foreground.second.bias, -math.log(4.0))
+    config: SpikeMbaConfig
 
-    def forward(self, batch: Batch) -> GroundingOutput:
-        """Dense output for every clip of `batch`; rows under padding mean nothing."""
-        config = self.config
-        video = centred(batch.video, batch.video_mask) if config.centre_videos else batch.video
-        vis, tex = self.project_vis(video), self.project_tex(batch.text)
-        if config.position == "sinusoidal":
-            vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
-        vis_layout = SlotLayout.of(batch.video_mask, config.num_slots, config.slot_position)
-        tex_layout = SlotLayout.of(batch.text_mask, config.num_slots, config.slot_position)
+    def __init__(self, config: SpikeMbaConfig, video_width: int, text_width: int):
+        super().__init__(config, video_width, text_width)
+        self.num_timesteps = config.num_timesteps
+        self.blocks = nn.ModuleList(SpikeMbaBlock(config) for _ in range(config.num_blocks))
+
+    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As GroundingModel."""
+        vis_layout = SlotLayout.of(vis_mask, self.config.num_slots, self.config.slot_position)
+        tex_layout = SlotLayout.of(tex_mask, self.config.num_slots, self.config.slot_position)
         spikes = []
         for block in self.blocks:
             vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps)
             spikes += [] if fired is None else [fired]
-        clips, query = self.norm(vis), self.pool_query(tex, batch.text_mask).squeeze(1)
-        saliency = nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)
-        foreground = self.foreground(clips, batch.video_mask).squeeze(-1)
-        if self.saliency_gain is not None:
-            foreground = foreground + self.saliency_gain * saliency
-        return GroundingOutput(
-            foreground_logits=foreground,
-            boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
-            saliency=saliency,
-            clips=clips,
-            query=query,
-            spikes=tuple(spikes),
-        )
-
-
-def centred(x: Tensor, valid_mask: Tensor) -> Tensor:
-    """x (B, M, C) minus its mean over the valid positions."""
-    keep = valid_mask.unsqueeze(-1).to(x.dtype)
-    return x - (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
-
-
-def sinusoids(shape: tuple[int, int], like: Tensor) -> Tensor:
-    """Fixed position embeddings (M, d) (Vaswani et al., 2017), the paper's "position embeddings"."""
-    length, width = shape
-    rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(1e4) / width))
-    angle = torch.arange(length, device=like.device).unsqueeze(1) * rate
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width].to(like.dtype)
+        return vis, tuple(spikes)

@@ -8,6 +8,7 @@ from typing import Any
 import cattrs
 import torch
 
+from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 from snnvtg.models import MODELS
@@ -38,6 +39,16 @@ class Checkpoint:
         model = model_class(self.model_config, self.video_width, self.text_width)
         model.load_state_dict(self.state)
         return model.eval()
+
+    def require(self, data: DataSplits, path: Path) -> None:
+        """Raise InputError where `data` is not the input the model of the file `path` was trained on."""
+        for name in ("feature_names", "video_width", "text_width", "clip_length"):
+            mine, given = getattr(self, name), getattr(data, name)
+            if mine != given:
+                raise InputError(
+                    f"{path}: was trained with {name} {mine}, the data {data.name} has {given}; "
+                    "give the same features in the same order, or train on these"
+                )
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""

@@ -5,7 +5,7 @@ import torch
 
 from snnvtg.errors import InputError
 from snnvtg.models import SpikeMba, SpikeMbaConfig
-from snnvtg.models.spikemba import sinusoids
+from snnvtg.models.frame import sinusoids
 
 VARIANTS = [
     {},

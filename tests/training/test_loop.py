@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -95,6 +96,14 @@ def test_a_checkpoint_comes_back_from_disk(small_data, tiny, quick, tmp_path, ma
     assert loaded.training_config == quick
     batch = small_data.test.batch(range(4))
     torch.testing.assert_close(loaded.build()(batch).boundaries, checkpoint.build()(batch).boundaries, rtol=0, atol=0)
+
+
+def test_a_checkpoint_refuses_features_in_another_order(small_data, tiny, quick):
+    checkpoint = run(small_data, tiny, dataclasses.replace(quick, epochs=1))
+    checkpoint.require(small_data, Path("model.pt"))
+    swapped = dataclasses.replace(small_data, feature_names=("clip", "slowfast"))
+    with pytest.raises(InputError, match=r"model\.pt: was trained with feature_names .*slowfast"):
+        checkpoint.require(swapped, Path("model.pt"))
 
 
 @pytest.mark.parametrize("length", [0, 100, -1])

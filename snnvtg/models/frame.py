@@ -1,0 +1,106 @@
+"""What every clip-wise grounding model has in common: input projections in front, heads behind."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from snnvtg.errors import InputError
+from snnvtg.layers.heads import ConvHead
+from snnvtg.layers.pooling import AttentivePooling
+from snnvtg.layers.projection import InputProjection
+from snnvtg.models.output import Decoding, GroundingOutput
+from snnvtg.records import Batch
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """The common settings."""
+
+    width: int = 256
+    """d, the width of the model"""
+    num_blocks: int = 6
+    num_heads: int = 8
+    centre_videos: bool = False
+    """subtract from each clip its video's mean: what all clips share cannot tell them apart, only be memorised"""
+    position: Literal["sinusoidal", "none"] = "sinusoidal"
+    dropout: float = 0.1
+    input_dropout: float = 0.3
+    head_kernel: int = 3
+    foreground_reads_saliency: bool = True
+    """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
+    decoding: Decoding = "clip"
+    """how windows are read off the heads, see `predict`"""
+
+    def __post_init__(self):
+        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel")
+        if self.width % self.num_heads:
+            raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+
+    def at_least(self, low: int, *names: str) -> None:
+        """Raise InputError where one of the fields is below `low`."""
+        for name in names:
+            if getattr(self, name) < low:
+                raise InputError(f"{name}: expected at least {low}, got {getattr(self, name)}")
+
+
+class GroundingModel(nn.Module):
+    """Projects both inputs, leaves the middle to `encode`, and reads windows and saliency off its clips."""
+
+    def __init__(self, config: FrameConfig, video_width: int, text_width: int):
+        super().__init__()
+        self.config = config
+        self.project_vis = InputProjection(video_width, config.width, config.input_dropout)
+        self.project_tex = InputProjection(text_width, config.width, config.input_dropout)
+        self.norm = nn.LayerNorm(config.width)
+        self.pool_query = AttentivePooling(config.width)
+        self.foreground = ConvHead(config.width, 1, config.head_kernel, config.dropout)
+        self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
+        self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
+        # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
+        nn.init.constant_(self.boundary.second.bias, 4.0)
+        nn.init.constant_(self.foreground.second.bias, -math.log(4.0))
+
+    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """vis (B, L, d), tex (B, N, d), masks -> clips that know the query (B, L, d), spikes (T, B, L, d) a block."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> GroundingOutput:
+        """Dense output for every clip of `batch`; rows under padding mean nothing."""
+        video = centred(batch.video, batch.video_mask) if self.config.centre_videos else batch.video
+        vis, tex = self.project_vis(video), self.project_tex(batch.text)
+        if self.config.position == "sinusoidal":
+            vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
+        encoded, spikes = self.encode(vis, batch.video_mask, tex, batch.text_mask)
+        clips, query = self.norm(encoded), self.pool_query(tex, batch.text_mask).squeeze(1)
+        saliency = nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)
+        foreground = self.foreground(clips, batch.video_mask).squeeze(-1)
+        if self.saliency_gain is not None:
+            foreground = foreground + self.saliency_gain * saliency
+        return GroundingOutput(
+            foreground_logits=foreground,
+            boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
+            saliency=saliency,
+            clips=clips,
+            query=query,
+            spikes=spikes,
+        )
+
+
+def centred(x: Tensor, valid_mask: Tensor) -> Tensor:
+    """x (B, M, C) minus its mean over the valid positions."""
+    keep = valid_mask.unsqueeze(-1).to(x.dtype)
+    return x - (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
+
+
+def sinusoids(shape: tuple[int, int], like: Tensor) -> Tensor:
+    """Fixed position embeddings (M, d) (Vaswani et al., 2017), the paper's "position embeddings"."""
+    length, width = shape
+    rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(1e4) / width))
+    angle = torch.arange(length, device=like.device).unsqueeze(1) * rate
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width].to(like.dtype)
