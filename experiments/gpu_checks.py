@@ -26,7 +26,7 @@ CHECKS = {
     "conformance": "-m snnvtg.neurons.conformance fused --device cuda",
     "lif": "experiments/benchmark_lif.py --device cuda",
     "scan": "experiments/benchmark_scan.py --device cuda --fresh",
-    "step": "experiments/benchmark_train_step.py --device cuda --fresh",
+    "step": "experiments/benchmark_train_step.py --device cuda --batch-sizes 64 256",
     "training": "experiments/train.py --device cuda --preset demo --set training.precision=bf16 --out runs/gpu_checks",
 }
 ROOT = Path(__file__).resolve().parent.parent

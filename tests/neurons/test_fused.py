@@ -4,6 +4,8 @@ import gc
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.func import grad, vmap
 
 from snnvtg.errors import BackendError
@@ -50,10 +52,8 @@ def test_compiled_gradients_are_the_same():
 
 def test_operators_pass_torchs_own_check():
     x, beta = torch.randn(3, 2, 5, requires_grad=True), torch.tensor(0.5, requires_grad=True)
-    settings = (3, False, False, 0.0, False, True, 0, 2.0)
-    torch.library.opcheck(
-        torch.ops.snnvtg.lif_forward.default, (x, None, beta, torch.tensor(1.0), None, None, *settings)
-    )
+    rest = (3, False, False, 0.0, False, True, 0, 2.0)
+    torch.library.opcheck(torch.ops.snnvtg.lif_forward.default, (x, None, beta, torch.tensor(1.0), None, None, *rest))
 
 
 @pytest.mark.parametrize("backend", ["fused", "torch", "reference"])
@@ -131,3 +131,19 @@ def test_shelf_keeps_to_its_limit():
         shelf.give_back(block)
     assert shelf.held == 3 * pages.GRAIN
     assert shelf.take(pages.GRAIN) is blocks[-1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 40), min_size=2, max_size=4),
+    beta=st.floats(0, 1, width=32),
+    v_threshold=st.floats(0.125, 4, width=32),
+    soft=st.booleans(),
+    scale=st.sampled_from([1e-20, 1.0, 1e4]),
+    seed=st.integers(0, 2**16),
+)
+def test_equals_the_reference_bit_for_bit_whatever_the_numbers(shape, beta, v_threshold, soft, scale, seed):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * scale
+    parameters = LIFParameters(beta=beta, v_threshold=v_threshold, reset="soft" if soft else "hard")
+    mine, law = (lif(x, parameters, backend=backend) for backend in ("fused", "reference"))
+    assert torch.equal(mine[0], law[0]) and torch.equal(mine[1], law[1])
