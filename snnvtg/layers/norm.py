@@ -37,8 +37,9 @@ class MaskedBatchNorm(nn.Module):
         count = valid_mask.sum() * samples.shape[0]
         # a product with the mask's weights reads x once and makes no masked copy of it
         share = (valid_mask.flatten() / count).float().expand(samples.shape[0], 1, -1)
-        mean = (share @ samples).sum((0, 1))
-        var = (share @ (samples - mean).square()).sum((0, 1))
+        with torch.autocast(x.device.type, enabled=False):  # statistics in float32, mixed precision or not
+            mean = (share @ samples).sum((0, 1))
+            var = (share @ (samples - mean).square()).sum((0, 1))
         with torch.no_grad():
             unbiased = var * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean, self.momentum)

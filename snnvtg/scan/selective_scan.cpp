@@ -205,6 +205,22 @@ void forward(const Inputs<T> *in, int directions, const T *z, const uint8_t *mas
         }
 }
 
+// Sums over channels. Adding whole vectors, one for each state, moves more memory than the recurrence itself; with
+// AVX-512 four states' vectors are folded into one, four lanes each, on units the recurrence leaves idle.
+#ifdef __AVX512F__
+template <typename T, int NS> constexpr int FOLD = sizeof(T) == 4 && NS > 0 && NS % 4 == 0 ? 4 : 1;
+template <int BY> F folded(const F *v) {
+    if constexpr (BY == 1) return v[0];
+    const F ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
+    const F cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+}
+#else
+template <typename T, int NS> constexpr int FOLD = 1;
+template <int BY> F folded(const F *v) { return v[0]; }
+#endif
+template <int BY> G folded(const G *v) { return v[0]; }
+
 // What the backward pass keeps: per step and state of the chunk, and per block and state.
 template <typename T> struct Scratch {
     Vectors<T> decay, state, grad_B, grad_C, A, carry, grad_A, grad_D, grad_bias;
@@ -240,7 +256,8 @@ void backward_block(const Inputs<T> &in, const Group<T> &group, const int64_t *s
     const int64_t t = group.b * group.size.length;
     V<T> *const decay = keep.decay.data(), *const state = keep.state.data();
     V<T> *const grad_B = keep.grad_B.data(), *const grad_C = keep.grad_C.data();
-    V<T> fixed[NS ? NS : 1];
+    constexpr int BY = FOLD<T, NS>;
+    V<T> fixed[NS ? NS : 1], folding[BY];
     if (NS) std::copy(state, state + N, fixed);
     for (int k = 0; k < size; k++) {
         const T *B = in.B + (t + steps[k]) * N;
@@ -251,8 +268,9 @@ void backward_block(const Inputs<T> &in, const Group<T> &group, const int64_t *s
             const V<T> a = exp2_product(step, A[n]), h = a * before[n] + input * B[n];
             decay[k * N + n] = a;
             state[(k + 1) * N + n] = h;
-            grad_C[k * N + n] += gradient_y * h;
             if (NS) fixed[n] = h;
+            folding[n % BY] = gradient_y * h;
+            if (n % BY == BY - 1) grad_C[(k * N + n) / BY] += folded<BY>(folding);
         }
     }
     V<T> *const g = NS ? fixed : carry;
@@ -264,7 +282,8 @@ void backward_block(const Inputs<T> &in, const Group<T> &group, const int64_t *s
 #pragma GCC unroll 16
         for (int n = 0; n < N; n++) {
             const V<T> gradient = g[n] + gradient_y * C[n];
-            grad_B[k * N + n] += gradient * input;
+            folding[n % BY] = gradient * input;
+            if (n % BY == BY - 1) grad_B[(k * N + n) / BY] += folded<BY>(folding);
             to_input += gradient * B[n];
             g[n] = gradient * decay[k * N + n];
             const V<T> exponent = g[n] * state[k * N + n];
@@ -311,6 +330,14 @@ template <typename T> auto backward_for(int64_t states) {
     return states == 16 ? backward_block<T, 16> : states == 8 ? backward_block<T, 8> : backward_block<T, 0>;
 }
 
+// The sum over the lanes of entry `i` where `by` entries share a vector.
+template <typename T> T share(const V<T> *vectors, int i, int by) {
+    if (by == 1) return lane_sum(vectors[i]);
+    T sum = 0;
+    for (int lane = 0; lane < WIDTH<T> / by; lane++) sum += vectors[i / by][i % by * (WIDTH<T> / by) + lane];
+    return sum;
+}
+
 // grad.B and grad.C are this group's own (B, L, N).
 template <typename T>
 void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T> &group, const Steps &steps, const T *z,
@@ -320,6 +347,7 @@ void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T
     Scratch<T> keep(N, group.blocks);
     Chunk<T> chunk(group.blocks, true);
     const auto run = backward_for<T>(N);
+    const int by = N == 16 ? FOLD<T, 16> : N == 8 ? FOLD<T, 8> : 1;
     for (int64_t i = 0; grad_state && i < group.blocks; i++)
         for (int n = 0; n < N; n++) keep.carry[i * N + n] = load(grad_state + group.state(n, i), group.count(i));
     for (int64_t c = (int64_t(steps.valid.size()) + CHUNK - 1) / CHUNK - 1; c >= 0; c--) {
@@ -344,8 +372,8 @@ void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T
         for (int k = 0; k < size; k++)
             for (int n = 0; n < N; n++) {
                 const int64_t to = (group.b * group.size.length + at[k]) * N + n;
-                grad.B[to] = lane_sum(keep.grad_B[k * N + n]);
-                grad.C[to] = lane_sum(keep.grad_C[k * N + n]);
+                grad.B[to] = share<T>(keep.grad_B.data(), k * N + n, by);
+                grad.C[to] = share<T>(keep.grad_C.data(), k * N + n, by);
             }
     }
     write_sums(grad, group, keep);

@@ -100,3 +100,19 @@ def test_sinusoids_are_those_of_the_formula():
 def test_a_wrong_setting_is_named_with_its_value(changes, words):
     with pytest.raises(InputError, match=words):
         SpikeMbaConfig(**changes)
+
+
+def test_it_runs_in_mixed_precision(tiny, make_batch):
+    model, batch = built(tiny).train(), make_batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch)
+    parts = (output.foreground_logits, output.boundaries, output.saliency, output.spikes[-1])
+    sum((part.float() * torch.randn(part.shape)).sum() for part in parts).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    model.eval()
+    with torch.no_grad():
+        expected = model(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(batch)
+    mask = batch.video_mask
+    torch.testing.assert_close(output.boundaries.float()[mask], expected.boundaries[mask], rtol=0.1, atol=0.3)
