@@ -3,8 +3,8 @@
     python experiments/benchmark_instrumentation.py           # a minute on 2 cores
     python experiments/benchmark_instrumentation.py --width 256 --blocks 6 --out reports/benchmark_instrumentation.csv
 
-Medians over --repeats, interleaved so that a slow moment of the machine meets all of them; one query a step for the
-ledger, as it is used, and a batch for the rates. Memory is what the counters keep after one and after all steps.
+Processor time (all threads), the median of --repeats taken in turns, so that other work on the machine does not count;
+one query a step for the ledger, as it is used, and a batch for the rates. `bytes_kept`: what the counters hold.
 """
 
 import statistics
@@ -74,15 +74,15 @@ def main(options: Options) -> None:
 
 
 def interleaved(steps: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Median milliseconds of each step, taken in turns after one warm-up each."""
+    """Median processor milliseconds of each step, taken in turns after one warm-up each."""
     for step in steps:
         step()
     took: list[list[float]] = [[] for _ in steps]
     for _ in range(repeats):
         for step, times in zip(steps, took, strict=True):
-            began = time.perf_counter()
+            began = time.process_time()
             step()
-            times.append(1e3 * (time.perf_counter() - began))
+            times.append(1e3 * (time.process_time() - began))
     return [statistics.median(times) for times in took]
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
+from matplotlib.ticker import LogLocator, NullLocator
 from tqdm import tqdm
 
 from snnvtg.command import run
@@ -140,7 +141,7 @@ def figure(table: pd.DataFrame) -> plt.Figure:
     table["over_floor"] = table.median_ms / table.floor_ms
     order = [b for b in COLOURS if b in set(table.backend)]
     with style():
-        made, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), width_ratios=[3, 2])
+        made, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=[3, 2])
         height = 0.8 / len(order)
         for i, backend in enumerate(order):
             mine = table[table.backend == backend].set_index("shape")
@@ -149,7 +150,7 @@ def figure(table: pd.DataFrame) -> plt.Figure:
             left.barh(at, over, height * 0.9, color=COLOURS[backend], label=backend)
             for y, value, shape in zip(at, over, SHAPES, strict=True):
                 ms = mine.median_ms.at[shape]
-                left.text(value * 1.06, y, f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms", va="center", fontsize=7.5)
+                left.text(value * 1.06, y, f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms", va="center", fontsize=7)
             grown = mine[(mine.B == 16) & (mine.C == 256)].sort_values("T")
             per_value = grown.median_ms * 1e6 / (grown["T"] * grown.B * grown.L * grown.C)
             right.plot(grown["T"], per_value, "o-", color=COLOURS[backend], label=backend)
@@ -163,6 +164,9 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(order), fontsize=8.5)
         right.set_xscale("log", base=2)
         right.set_yscale("log")
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_locator(NullLocator())
         right.set_xticks(sorted(set(grown["T"])), sorted(set(grown["T"])))
         right.set_xlabel("T (batch 16, 75 clips, 256 channels)")
         right.set_title("Nanoseconds a value and step")

@@ -4,11 +4,12 @@
     python experiments/benchmark_scan.py --device cuda
 
 Writes reports/benchmark_scan.csv (benchmark_scan_gpu.csv), a figure and the provenance beside it. Rows already in the
-table are kept, so an interrupted run resumes; --fresh measures everything again. Our backends take two minutes on two
-cores; of the rivals those that loop (transformers' slow path, mamba-ssm's reference) take ten more at L = 600 and are
-not asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's reference
-is there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25 times
-faster than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
+table are kept, so an interrupted run resumes; --fresh measures everything again. `others_cpu` is the share of the
+machine that went to other processes meanwhile: near 0, or the row is not to be quoted. Our backends and mambapy take
+two minutes on two cores; transformers' slow path and mamba-ssm's reference loop take ten more at L = 600. No rival is
+asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's reference is
+there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25 times faster
+than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 from snnvtg.command import run
 from snnvtg.errors import InputError
+from snnvtg.neurons.benchmark import Company
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends, rivals
@@ -52,8 +54,8 @@ class Options:
     """backends and rivals to measure; all that run here by default"""
     threads: int = 2
     """CPU threads"""
-    budget: float = 2.0
-    """seconds a backend is repeated for at one length and direction"""
+    budget: float | None = None
+    """seconds a backend is repeated for at one length and direction; 2 on a CPU, 0.5 on a GPU by default"""
     fresh: bool = False
     """measure again what the table already holds"""
     out: Path | None = None
@@ -65,11 +67,14 @@ def main(options: Options) -> None:
     out = options.out or Path("reports") / f"benchmark_scan{'_gpu' if options.device == 'cuda' else ''}.csv"
     present, absent = _present(options)
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "threads": options.threads}
-    settings = [Setting(L, budget=options.budget, **shared) for L in options.lengths]
+    budget = options.budget or (2.0 if options.device == "cpu" else 0.5)
+    settings = [Setting(L, budget=budget, **shared) for L in options.lengths]
     table = pd.DataFrame() if options.fresh or not out.exists() else pd.read_csv(out)
     todo = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
     for name, setting in tqdm([job for job in todo if not _held(table, *job)], desc="scans"):
-        table = pd.concat([table, pd.DataFrame(measure(name, setting))], ignore_index=True)
+        company = Company()
+        rows = pd.DataFrame(measure(name, setting)).assign(others_cpu=round(company.share(), 3))
+        table = pd.concat([table, rows], ignore_index=True)
         write_csv(table, out)
     if options.device == "cpu":
         floors = {s.L: exponentials_ms(s) for s in (Setting(L, **shared) for L in sorted(set(table.L)))}

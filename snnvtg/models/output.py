@@ -41,7 +41,7 @@ def predict(
     with what they agree on.
     """
     logits, boundaries, saliency = (
-        part.float().cpu() for part in (output.foreground_logits, output.boundaries, output.saliency)
+        part.detach().float().cpu() for part in (output.foreground_logits, output.boundaries, output.saliency)
     )
     predictions = []
     for row, query in enumerate(batch.queries):

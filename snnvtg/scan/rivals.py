@@ -10,8 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from snnvtg.scan import external
@@ -31,48 +30,19 @@ def mambapy() -> Scan:
     return scan
 
 
-class _Given(nn.Module):
-    """A layer that returns a tensor made beforehand, whatever comes in."""
-
-    def forward(self, _: Tensor) -> Tensor:
-        return self.tensor
-
-
-class _GateOnly(nn.Module):
-    """SiLU on every second call: the mixer calls its activation on the convolution's output, then on the gate."""
-
-    gate = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.gate = not self.gate
-        return x if self.gate else F.silu(x)
-
-
 @lru_cache
 def transformers() -> Scan:
-    """The path transformers' Mamba takes without CUDA kernels; raises ImportError where it is not installed.
-
-    Its projections and convolution are replaced by the tensors they would give, so that only its scan is left.
-    """
+    """The loop transformers' Mamba runs without CUDA kernels; raises ImportError where it is not installed."""
     modeling = importlib.import_module("transformers.models.mamba.modeling_mamba")
-    configuration = importlib.import_module("transformers.models.mamba.configuration_mamba")
+    try:
+        function = modeling.mamba_selective_scan
+    except AttributeError:
+        raise ImportError("this transformers has no mamba_selective_scan; version 5.23 has") from None
 
     def scan(u, delta, A, B, C, D, z, delta_bias):
-        width, states = A.shape
-        config = configuration.MambaConfig(
-            hidden_size=8, state_size=states, intermediate_size=width, time_step_rank=width, num_hidden_layers=1
-        )
-        # the weights are replaced below; on "meta" making them costs nothing
-        with torch.device("meta"):
-            mixer = modeling.MambaMixer(config, layer_idx=0)
-        mixer.in_proj, mixer.x_proj, mixer.dt_proj = _Given(), _Given(), nn.Identity()
-        mixer.conv1d, mixer.out_proj, mixer.act = nn.Identity(), nn.Identity(), _GateOnly()
-        mixer.in_proj.tensor = torch.cat([u, z], -1)
-        mixer.x_proj.tensor = torch.cat([delta + delta_bias, B, C], -1)
-        mixer.intermediate_size, mixer.time_step_rank = width, width
-        del mixer.A_log, mixer.D
-        mixer.A_log, mixer.D = torch.log(-A), D
-        return mixer.slow_forward(u)
+        rows = (t.transpose(1, 2) for t in (u, delta, B, C, z))
+        u, delta, B, C, z = rows
+        return function(u, delta, A, B, C, D, z, delta_bias, delta_softplus=True).transpose(1, 2)
 
     return scan
 
