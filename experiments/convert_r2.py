@@ -3,8 +3,8 @@
     python experiments/convert_r2.py --videos clip_b32_vid_k4 --texts clip_b32_txt_k4 --out features
 
 Keeps the last layer's class token of every clip and the last layer's text tokens: the degenerate form, without the
-other layers and the patches that R² itself reads. Writes OUT/clip_r2/{vid}.npz and OUT/clip_r2_text/qid{qid}.npz; limited
-by reading, about as fast as the disk. Files already there are left alone.
+other layers and the patches that R² itself reads. Writes OUT/clip_r2/{vid}.npz and OUT/clip_r2_text/qid{qid}.npz;
+as fast as the disk reads. Files already there are left alone.
 """
 
 from collections.abc import Callable

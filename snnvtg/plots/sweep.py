@@ -15,7 +15,7 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
     with style():
         figure = Figure(figsize=(13, 6.6), layout="constrained")
         axes = figure.subplots(2, 3)
-        accuracy_panel(axes[0, 0], table, "R1@0.5", legend=True)
+        accuracy_panel(axes[0, 0], table, "R1@0.5")
         accuracy_panel(axes[1, 0], table, "mIoU")
         rate_panel(axes[0, 1], table)
         energy_panel(axes[0, 2], table)
@@ -23,6 +23,7 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
         tradeoff_panel(axes[1, 2], table)
         for axis in (*axes[:, 0], *axes[:, 1], axes[0, 2]):
             _timestep_axis(axis, table)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=2.5)
         seeds = table["seed"].dropna().nunique()
         figure.suptitle(
             f"SpikeMba on {table['data'].iloc[0]} data, {table['split'].iloc[0]} split: {seeds} "
@@ -32,7 +33,7 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def accuracy_panel(axis: Axes, table: pd.DataFrame, metric: str, legend: bool = False) -> None:
+def accuracy_panel(axis: Axes, table: pd.DataFrame, metric: str) -> None:
     """A metric against T, beside the best fixed window and the shuffled queries."""
     for slots, (colour, marker, label) in LOOK.items():
         spiking = table[(table["model"] == "spikemba") & (table["slots"] == slots)]
@@ -42,8 +43,6 @@ def accuracy_panel(axis: Axes, table: pd.DataFrame, metric: str, legend: bool = 
     for value in table.loc[table["model"] == "prior", metric]:
         axis.axhline(value, color=GREY, linestyle="--", linewidth=1.5, label="best fixed window")
     axis.set_title(f"{metric} (%)")
-    if legend:
-        axis.legend(fontsize=8, loc="best")
 
 
 def rate_panel(axis: Axes, table: pd.DataFrame) -> None:
@@ -89,7 +88,7 @@ def operations_panel(axis: Axes, table: pd.DataFrame) -> None:
             )
     axis.set_yscale("log")
     axis.set_title("Operations per query (millions)")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, handlelength=3)
 
 
 def tradeoff_panel(axis: Axes, table: pd.DataFrame) -> None:

@@ -1,0 +1,64 @@
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from snnvtg.data import GroundingDataset
+from snnvtg.models import SpikeMba
+from snnvtg.records import Query
+from snnvtg.studies.video_retrieval import retrieval_figures, video_scores
+
+EXPERIMENT = Path(__file__).parents[2] / "experiments" / "video_retrieval.py"
+
+
+@pytest.fixture
+def dataset():
+    """Three videos of 2, 4 and 3 clips whose clips are one-hot; each query's word is its own video's direction."""
+    videos = {f"v{i}": np.tile(np.eye(3, dtype=np.float32)[i], (length, 1)) for i, length in enumerate((2, 4, 3))}
+    owners = (0, 1, 2, 1)
+    queries = tuple(Query(i, "words", f"v{owner}", 4.0, ((0.0, 1.0),)) for i, owner in enumerate(owners))
+    texts = tuple(np.eye(3, dtype=np.float32)[[owner]] for owner in owners)
+    return GroundingDataset(queries, videos, texts, 1.0)
+
+
+def dot_product(batch):
+    """A model whose clip logit is clip · word, 0 under padding, and whose saliency is its opposite, minus 5."""
+    logits = (batch.video * batch.text[:, :1]).sum(-1)
+    return SimpleNamespace(foreground_logits=logits - 1, saliency=-logits - 5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_every_query_meets_every_video_and_padding_counts_for_nothing(dataset, batch_size):
+    scores, vids = video_scores(dot_product, dataset, batch_size=batch_size)
+    assert vids == ("v0", "v1", "v2")
+    assert scores.tolist() == [[0, -1, -1], [-1, 0, -1], [-1, -1, 0], [-1, 0, -1]]
+    # under padding the saliency would be −5 everywhere, above −6 of the own video
+    saliency, _ = video_scores(dot_product, dataset, score="saliency", batch_size=batch_size)
+    assert saliency[0].tolist() == [-6, -5, -5]
+
+
+def test_a_model_that_knows_the_video_is_perfect_and_its_opposite_never_first(dataset):
+    scores, vids = video_scores(dot_product, dataset)
+    assert retrieval_figures(scores, dataset, vids) == dict.fromkeys(("R@1", "R@5", "R@10", "R@100"), 100.0) | {
+        "SumR": 400.0
+    }
+    assert retrieval_figures(-scores, dataset, vids)["R@1"] == 0
+
+
+def test_a_grounding_model_scores_a_video_alike_alone_and_in_a_padded_batch(dataset, tiny):
+    torch.manual_seed(0)
+    model = SpikeMba(tiny, 3, 3).eval()
+    alone, _ = video_scores(model, dataset, batch_size=1)
+    np.testing.assert_allclose(video_scores(model, dataset, batch_size=3)[0], alone, atol=1e-4)
+
+
+def test_options_that_cannot_be_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["video_retrieval.py", "--queries", "0"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(EXPERIMENT), run_name="__main__")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "error: queries is 0; expected at least 1\n"
