@@ -39,6 +39,9 @@ class UnpricedOperationError(InputError):
 class Ledger(Account):
     """Records what `model` executes within the block.
 
+    A padded batch is counted as it is executed, padding included, except in scans and convolutions that were told which
+    positions are valid; `Ledger.per_query` takes batches apart, so that padding is no work.
+
     `spike_modules` names neuron classes of other libraries and which of their outputs is the spikes (0 where they
     return one tensor), e.g. `{snntorch.Leaky: 0}`: their output is a spike tensor and each entry one neuron update.
     `strict` raises UnpricedOperationError at the first operation without a rule. `skip_zero_weights` leaves accumulates

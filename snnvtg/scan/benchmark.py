@@ -174,18 +174,23 @@ def _error(actual: Tensor, exact: Tensor) -> float:
 
 
 def exponentials_ms(setting: Setting) -> dict[str, float]:
-    """Milliseconds the exp(delta A) of each direction must cost on this CPU: the kernel's own exp and nothing else."""
+    """Milliseconds the exp(delta A) of each direction must cost on this CPU: the kernel's own exp and nothing else.
+
+    Measured on a sequence short enough to stay in the cache, so that it counts arithmetic and not memory.
+    """
     torch.set_num_threads(setting.threads)
-    _, delta, A, *_ = inputs(setting)[0]
+    short = replace(setting, L=min(setting.L, 75))
+    _, delta, A, *_ = inputs(short, torch.float32)[0]
     steps, rates = torch.nn.functional.softplus(delta).detach(), A.detach().t().contiguous()
     arguments = [ctypes.c_void_p(t.data_ptr()) for t in (steps, rates)]
-    sizes = (setting.B * setting.L, setting.D, setting.N, setting.threads)
+    sizes = (short.B * short.L, short.D, short.N, short.threads)
     run = cpu_kernels.library().scan_exponentials_float
     run.restype = ctypes.c_float
     times = []
-    while len(times) < 10 or sum(times) < 500:
+    while len(times) < 10 or sum(times) < 300:
         begun = time.perf_counter()
         run(*arguments, *map(ctypes.c_int64, sizes))
         times.append((time.perf_counter() - begun) * 1e3)
-    per_pass = median(times) * setting.N / 16  # the kernel takes 16 states
+    # the kernel takes 16 states
+    per_pass = median(times) * setting.N / 16 * setting.L / short.L
     return {direction: count * per_pass for direction, count in EXPONENTIALS.items()}
