@@ -176,7 +176,7 @@ def _error(actual: Tensor, exact: Tensor) -> float:
 def exponentials_ms(setting: Setting) -> dict[str, float]:
     """Milliseconds the exp(delta A) of each direction must cost on this CPU: the kernel's own exp and nothing else.
 
-    Measured on a sequence short enough to stay in the cache, so that it counts arithmetic and not memory.
+    The best of many tries on a sequence short enough to stay in the cache: arithmetic, not memory, nor company.
     """
     torch.set_num_threads(setting.threads)
     short = replace(setting, L=min(setting.L, 75))
@@ -192,5 +192,5 @@ def exponentials_ms(setting: Setting) -> dict[str, float]:
         run(*arguments, *map(ctypes.c_int64, sizes))
         times.append((time.perf_counter() - begun) * 1e3)
     # the kernel takes 16 states
-    per_pass = median(times) * setting.N / 16 * setting.L / short.L
+    per_pass = min(times) * setting.N / 16 * setting.L / short.L
     return {direction: count * per_pass for direction, count in EXPONENTIALS.items()}
