@@ -43,7 +43,7 @@ def write_text(content: str, path: Path) -> None:
 def save_figure(figure, path: Path) -> None:
     """Save a matplotlib figure, whole or not at all; the format follows the suffix of `path`."""
     with atomic(path) as scratch:
-        figure.savefig(scratch)
+        figure.savefig(scratch, dpi=200, bbox_inches="tight")
 
 
 def provenance(**details: Any) -> dict[str, Any]:
