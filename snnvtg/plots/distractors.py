@@ -19,7 +19,8 @@ def distractor_figure(table: pd.DataFrame) -> Figure:
                 axis.plot(mean.index, mean, color=colour, marker=marker, label=label)
                 axis.scatter(rows["distractor_strength"], rows[metric], color=colour, marker=marker, s=14, alpha=0.35)
             axis.axvline(3**0.5, color="0.6", linestyle=":", linewidth=1.2)
-            axis.annotate("an event's norm", (3**0.5, 0.02), (4, 0), "data", "offset points", fontsize=8, color="0.4")
+            at_the_foot = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axis.annotate("an event's norm", (3**0.5, 0.03), (4, 0), **at_the_foot, fontsize=8, color="0.4")
             axis.set_xlabel("norm of the distractors' features")
             axis.set_title(f"{metric} (%)")
         figure.axes[0].legend(fontsize=9)
