@@ -12,7 +12,7 @@ from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.errors import InputError
 from snnvtg.studies.measure import accuracy, cost, parameter_count
 from snnvtg.studies.parallel import in_processes
-from snnvtg.studies.runs import trained
+from snnvtg.studies.runs import code_digest, trained
 from snnvtg.studies.table import ResultsTable
 from snnvtg.training import Preset
 
@@ -56,7 +56,7 @@ def run_distractors(
     if any(strength < 0 for strength in strengths):
         raise InputError(f"strengths: expected numbers of at least 0, got {list(strengths)}")
     started = time.monotonic()
-    identity = {"study": "distractors", "data": SyntheticConfig(), "preset": preset}
+    identity = {"study": "distractors", "data": SyntheticConfig(), "preset": preset, "code": code_digest()}
     table = ResultsTable(out, identity, KEY, COLUMNS)
     jobs = [Job(preset, strength, ssd, seed) for seed in seeds for strength in strengths for ssd in (True, False)]
     jobs = [job for job in jobs if not table.holds(**job.key)]

@@ -16,7 +16,7 @@ from snnvtg.neurons.backends import choose
 from snnvtg.neurons.backends.base import Neuron
 from snnvtg.studies.measure import accuracy, cost, parameter_count
 from snnvtg.studies.parallel import in_processes
-from snnvtg.studies.runs import trained
+from snnvtg.studies.runs import code_digest, trained
 from snnvtg.studies.table import ResultsTable
 from snnvtg.training import Preset
 
@@ -112,7 +112,8 @@ def run_sweep(
     backend = choose(sweep.backend, Neuron(sweep.preset.model.lif, None), device.split(":")[0]).name
     data = load()
     identity = {"study": "timestep_sweep", "data": data.name, "checksum": data.checksum, "preset": sweep.preset}
-    table = ResultsTable(out, {**identity, "mode": sweep.mode, "split": sweep.split}, KEY, COLUMNS)
+    identity |= {"mode": sweep.mode, "split": sweep.split, "code": code_digest()}
+    table = ResultsTable(out, identity, KEY, COLUMNS)
     details = {"data": data.name, "data_checksum": data.checksum, "backend": backend, "sweep": sweep}
 
     def add(rows: list[dict[str, Any]]) -> None:
