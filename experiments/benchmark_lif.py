@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from snnvtg.command import run
 from snnvtg.errors import InputError
-from snnvtg.neurons.benchmark import DIRECTIONS, Company, Setting, kept_bytes, measure, peak_mb, runnable
+from snnvtg.measuring import Company
+from snnvtg.neurons.benchmark import DIRECTIONS, Setting, kept_bytes, measure, peak_mb, runnable
 from snnvtg.neurons.profiling import profile_fused
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json

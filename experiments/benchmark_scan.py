@@ -5,7 +5,9 @@
 
 Writes reports/benchmark_scan.csv (benchmark_scan_gpu.csv), a figure and the provenance beside it. Rows already in the
 table are kept, so an interrupted run resumes; --fresh measures everything again. `others_cpu` is the share of the
-machine that went to other processes meanwhile: near 0, or the row is not to be quoted. Our backends and mambapy take
+machine that went to other processes meanwhile: near 0, or the row is not to be quoted. On a GPU `graph_ms` is the same
+call replayed as a CUDA graph, without its launches, and rows named `block:` are the whole Mamba block, ours on each
+backend and mamba-ssm's own. What fails is listed in the JSON and does not stop the rest. Our backends and mambapy take
 two minutes on two cores; transformers' slow path and mamba-ssm's reference loop take ten more at L = 600. No rival is
 asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's reference is
 there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25 times faster
@@ -23,11 +25,12 @@ from tqdm import tqdm
 
 from snnvtg.command import run
 from snnvtg.errors import InputError
-from snnvtg.neurons.benchmark import Company
+from snnvtg.measuring import Company
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends, rivals
-from snnvtg.scan.benchmark import Setting, exponentials_ms, measure
+from snnvtg.scan.benchmark import Setting, calls, exponentials_ms, measure
+from snnvtg.studies.block import blocks, measure_block, replayed
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}
@@ -36,6 +39,7 @@ COLOURS = {
     "mamba-ssm": BLUE,
     "triton": PURPLE,
     "torch": GREEN,
+    "numba": PURPLE,
     "reference": GREY,
     "mambapy": ORANGE,
     "mamba-ssm-reference": INK,
@@ -70,22 +74,45 @@ def main(options: Options) -> None:
     budget = options.budget or (2.0 if options.device == "cpu" else 0.5)
     settings = [Setting(L, budget=budget, **shared) for L in options.lengths]
     table = pd.DataFrame() if options.fresh or not out.exists() else pd.read_csv(out)
-    todo = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
-    for name, setting in tqdm([job for job in todo if not _held(table, *job)], desc="scans"):
+    jobs = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
+    if options.device == "cuda" and not options.backends:
+        jobs += [(name, s) for s in settings for name in blocks(s)]
+    failed = {}
+    extra = {"absent": absent, "longest": LONGEST, "failed": failed}
+    for name, setting in tqdm([job for job in jobs if not _held(table, *job)], desc="scans"):
         company = Company()
-        rows = pd.DataFrame(measure(name, setting)).assign(others_cpu=round(company.share(), 3))
+        try:
+            rows = pd.DataFrame(_measured(name, setting)).assign(others_cpu=round(company.share(), 3))
+        except Exception as error:  # one that fails or lacks memory is a finding, and no reason to measure no other
+            failed[f"{name} at L = {setting.L}"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            continue
         table = pd.concat([table, rows], ignore_index=True)
         write_csv(table, out)
+        write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
+    if table.empty:
+        raise InputError(f"nothing could be measured: {failed or absent}")
     if options.device == "cpu":
         floor = exponentials_ms(Setting(75, **shared))  # in proportion to L
         table["exponentials_ms"] = [floor[d] * L / 75 for L, d in zip(table.L, table.direction, strict=True)]
     table = table.sort_values(["L", "direction", "median_ms"]).reset_index(drop=True)
     write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1, "exponentials_ms": 4}), out)
     save_figure(figure(table), out.with_suffix(".png"))
-    extra = {"absent": absent, "longest": LONGEST, "checks": checks(table)}
-    write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
+    write_json({**provenance(config=options), **extra, "checks": checks(table)}, out.with_suffix(".json"))
     print(table.pivot_table("median_ms", ["direction", "L"], "backend").round(2).to_string())
-    print(*(f"{name}: {value}" for name, value in checks(table).items()), sep="\n")
+    print(*(f"{name}: {value}" for name, value in (checks(table) | failed).items()), sep="\n")
+    if failed:
+        raise SystemExit(1)
+
+
+def _measured(name: str, setting: Setting) -> list[dict]:
+    if name.startswith("block: "):
+        return list(measure_block(blocks(setting)[name], name, setting))
+    rows = measure(name, setting)
+    if setting.device == "cuda" and name not in rivals.RIVALS:
+        # calls of milliseconds are launched one by one, those of microseconds wait for their launches
+        for row, run in zip(rows, calls(name, setting).values(), strict=True):
+            row["graph_ms"] = replayed(run, setting.device)
+    return rows
 
 
 def _present(options: Options) -> tuple[list[str], dict[str, str]]:
@@ -109,6 +136,7 @@ def _held(table: pd.DataFrame, name: str, setting: Setting) -> bool:
 
 def checks(table: pd.DataFrame) -> dict[str, float]:
     """What the compiled scan is held to, forward+backward: the least advantage up to L = 600, and linearity."""
+    table = table[~table.backend.str.startswith("block: ")]
     both = table[(table.direction == "forward+backward") & (table.L <= 600)]
     times = both.pivot_table("median_ms", "L", "backend")
     peaks = both.pivot_table("peak_mb", "L", "backend")

@@ -4,9 +4,11 @@
     python experiments/benchmark_train_step.py --device cuda --batch-sizes 64 128 256
 
 Preset `paper` (d = 256, six blocks, T = 8) at QVHighlights size (75 clips, 20 words). Writes
-reports/benchmark_train_step.csv (or _gpu.csv) with provenance: median milliseconds, the share of each part (products,
-LIF, scan, convolution, elementwise and the rest), and how much of a large matrix product's speed the model's own
-multiply-adds reach. The rival needs pip install --no-deps mambapy.
+reports/benchmark_train_step.csv (or _gpu.csv) with provenance, after every row: median milliseconds, the share of each
+part (products of the linear layers, LIF, scan, convolution, heads, loss, optimiser, elementwise and the rest), and how
+much of a large matrix product's speed the model's own multiply-adds reach. On a GPU also the model's passes as CUDA
+graphs, and `share_busy`: the share of the time in which the device had a kernel to run. What fails becomes a line of
+the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy.
 """
 
 from dataclasses import dataclass
@@ -19,9 +21,11 @@ import torch
 
 from snnvtg.command import run
 from snnvtg.energy import Ledger
+from snnvtg.errors import InputError
+from snnvtg.measuring import Company
 from snnvtg.models import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.studies.step import by_part, measure, pieces, product_peak, random_batch, steps
+from snnvtg.studies.step import MODES, by_part, measure, pieces, product_peak, random_batch, steps
 from snnvtg.training import PRESETS
 
 CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH = 75, 20, 514, 300
@@ -34,36 +38,58 @@ class Options:
     device: Literal["cpu", "cuda"] = "cpu"
     batch_sizes: tuple[int, ...] = (8, 32)
     rival_batch_sizes: tuple[int, ...] = (32,)
-    compiled: bool = False
-    """also torch.compile the model, which takes minutes on a CPU"""
+    modes: tuple[str, ...] = ()
+    """of eager, compiled, graph; eager on a CPU (where compiling takes minutes), all on a GPU by default"""
+    precisions: tuple[Literal["float32", "bf16"], ...] = ("float32",)
     threads: int = 2
     budget: float = 6.0
     """seconds a row is repeated for"""
+    keep: bool = False
+    """keep the rows of the table that this run does not measure again"""
     out: Path | None = None
     """default reports/benchmark_train_step.csv or ..._gpu.csv"""
 
 
 def main(options: Options) -> None:
     """Measure and write."""
+    modes = options.modes or (("eager",) if options.device == "cpu" else ("eager", "graph", "compiled"))
+    unknown = set(modes) - set(MODES)
+    if unknown or ("graph" in modes and options.device == "cpu"):
+        raise InputError(f"--modes: expected of {', '.join(MODES)}, the last on a GPU only; got {', '.join(modes)}")
     torch.set_num_threads(options.threads)
-    peak = product_peak(options.device)
-    kinds = [("ours", False, size) for size in options.batch_sizes]
-    kinds += [("ours", True, size) for size in options.batch_sizes if options.compiled or options.device == "cuda"]
+    peaks = {precision: product_peak(options.device, precision) for precision in options.precisions}
+    sizes = [("ours", size) for size in options.batch_sizes]
     if find_spec("mambapy"):
-        kinds += [("rival", False, size) for size in options.rival_batch_sizes]
+        sizes += [("rival", size) for size in options.rival_batch_sizes]
     else:
         print("mambapy is not installed: no rival rows (pip install --no-deps mambapy)")
-    rows = [row for kind in kinds for row in measured(options, peak, *kind)]
-    table = pd.DataFrame(rows).round(4)
+    # the mode outermost: what takes longest to compile comes last
+    kinds = [(k, m, p, n) for m in modes for p in options.precisions for k, n in sizes if k == "ours" or m == "eager"]
     suffix = "_gpu" if options.device == "cuda" else ""
     out = options.out or Path(f"reports/benchmark_train_step{suffix}.csv")
-    write_csv(table, out)
-    write_json(provenance(config=options, peak_macs_per_second=peak), out.with_suffix(".json"))
-    print(table.to_string(index=False))
+    table = pd.read_csv(out) if options.keep and out.exists() else pd.DataFrame()
+    failed = {}
+    for kind in kinds:
+        try:
+            rows = pd.DataFrame(measured(options, peaks, *kind)).round(4)
+        except Exception as error:  # a kind that cannot be compiled, captured or held is a finding, not the end
+            failed[" ".join(map(str, kind))] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            print(f"{kind}: {failed[' '.join(map(str, kind))]}")
+            continue
+        table = pd.concat([table, rows], ignore_index=True).drop_duplicates(list(KEY), keep="last")
+        write_csv(table, out)
+        write_json(provenance(config=options, peak_macs_per_second=peaks, failed=failed), out.with_suffix(".json"))
+        print(rows.to_string(index=False), flush=True)
+    write_json(provenance(config=options, peak_macs_per_second=peaks, failed=failed), out.with_suffix(".json"))
+    if failed:
+        raise SystemExit(1)
 
 
-def measured(options: Options, peak: float, kind: str, compiled: bool, size: int) -> list[dict]:
-    """Rows of one kind and batch size."""
+KEY = ("device", "pieces", "mode", "precision", "batch", "direction")
+
+
+def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, precision: str, size: int) -> list[dict]:
+    """Rows of one kind, mode, precision and batch size."""
     torch.manual_seed(0)
     model = SpikeMba(PRESETS["paper"].model, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
     batch = random_batch(size, CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
@@ -72,14 +98,18 @@ def measured(options: Options, peak: float, kind: str, compiled: bool, size: int
     macs = size * (ledger.totals["macs"] + ledger.totals["acs_dense"])
     rows = []
     with pieces(kind, model):
-        for direction, call in steps(model, batch, compiled).items():
+        for direction, call in steps(model, batch, mode, precision).items():
+            company = Company()
             took = measure(call, options.device, options.budget)
+            others = round(company.share(), 3)
             work = macs * (3 if direction == "training step" else 1)
-            common = {"device": options.device, "pieces": kind, "mode": "compiled" if compiled else "eager"}
-            figures = {"median_ms": took, "clips_per_s": size * CLIPS / took * 1e3}
-            shares = {f"share_{part}": share for part, share in by_part(call, options.device).items()}
-            share = work / (took / 1e3) / peak
-            rows.append({**common, "batch": size, "direction": direction, **figures, "share_of_peak": share, **shares})
+            common = (options.device, kind, mode, precision, size, direction)
+            figures = {"median_ms": took, "clips_per_s": size * CLIPS / took * 1e3, "others_cpu": others}
+            # where the model is one graph, its parts cannot be told apart
+            parts = by_part(call, options.device, model if mode == "eager" else None)
+            shares = {f"share_{part}": share for part, share in parts.items()}
+            share = work / (took / 1e3) / peaks[precision]
+            rows.append({**dict(zip(KEY, common, strict=True)), **figures, "share_of_peak": share, **shares})
     return rows
 
 

@@ -10,13 +10,12 @@ with its checksum (with `--glove`, the one that reports carry) and ends with 0. 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
 from snnvtg.command import run
 from snnvtg.data.manifest import Manifest, check_files
-from snnvtg.data.presets import benchmark
+from snnvtg.data.presets import BenchmarkName, benchmark
 from snnvtg.errors import InputError
 from snnvtg.reporting import write_csv
 
@@ -29,9 +28,7 @@ class Options:
     """jsonl files, one a split"""
     features: tuple[Path, ...]
     """folders of {vid}.npz or .npy, in the order they are concatenated"""
-    dataset: Literal["qvhighlights", "charades_sta", "tacos", "activitynet_captions", "tvsum", "youtube_highlights"] = (
-        "charades_sta"
-    )
+    dataset: BenchmarkName = "charades_sta"
     glove: Path | None = None
     """GloVe text file the queries are encoded with"""
     clip_length: float | None = None

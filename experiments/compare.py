@@ -9,18 +9,16 @@ holds training noise and the choice of test videos. `ahead` is how often a resam
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from snnvtg.command import run
-from snnvtg.data.presets import benchmark
-from snnvtg.data.submissions import read_submission
+from snnvtg.data.presets import BenchmarkName
 from snnvtg.errors import InputError
-from snnvtg.metrics.evaluations import EVALUATIONS
 from snnvtg.metrics.intervals import paired_comparison
 from snnvtg.reporting import write_csv
+from snnvtg.studies.scoring import Task, scorer
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ class Options:
     """submissions of the other"""
     annotations: Path
     """jsonl of the annotated split"""
-    dataset: Literal["qvhighlights", "charades_sta", "tacos", "activitynet_captions", "tvsum", "youtube_highlights"] = (
-        "qvhighlights"
-    )
+    dataset: BenchmarkName = "qvhighlights"
+    task: Task = "grounding"
+    """video_retrieval: files of ranked videos, as experiments/evaluate.py reads them"""
     out: Path | None = None
     """CSV of the table"""
 
@@ -44,11 +42,10 @@ def main(options: Options) -> None:
     """Score every file, compare, print."""
     if not options.first or not options.second:
         raise InputError("first and second: name at least one submission each")
-    kind = benchmark(options.dataset)
+    kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
-    per_query = EVALUATIONS[kind.evaluation].per_query
     first, second = (
-        [per_query(read_submission(path), queries) for path in paths] for paths in (options.first, options.second)
+        [evaluation.per_query(read(path), queries) for path in paths] for paths in (options.first, options.second)
     )
     vids = [query.vid for query in queries]
     rows = []

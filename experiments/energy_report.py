@@ -24,11 +24,13 @@ from snnvtg.energy.breakeven import LITERATURE
 from snnvtg.energy.measured import measure, meters
 from snnvtg.energy.readout import Readout, read_out
 from snnvtg.energy.report import (
+    CHIPS_IN_WORDS,
     layer_table,
     module_table,
     operations_table,
     range_in_words,
     range_table,
+    special_functions_in_words,
     to_latex,
     to_markdown,
 )
@@ -164,6 +166,10 @@ def report(tables, found: Readout, accuracy, options: Options, data: DataSplits,
             "`silent_pj`: the same network if no neuron fired. `break_even_rate`: firing rate at which it would cost "
             "what its dense twin does; 0: dearer even in silence.",
             "",
+            special_functions_in_words(found.spiking, found.twin),
+            "",
+            CHIPS_IN_WORDS,
+            "",
             "## Where it goes at 45 nm, fp32 (pJ a query)",
             "",
             to_markdown(parts[used]),
@@ -180,12 +186,17 @@ def report(tables, found: Readout, accuracy, options: Options, data: DataSplits,
     )
 
 
+def no_meter(reasons: list[str]) -> str:
+    """One line that says why nothing was measured."""
+    return f"No energy meter: {'; '.join(reasons)}."
+
+
 def measured(model, counted: GroundingDataset, options: Options, table: pd.DataFrame, own: int) -> str:
     """What this machine's meters read while it simulated the network, or why there is no meter."""
     found, reasons = meters()
     lines = ["\n## Measured on this machine (the dense simulation, not a neuromorphic chip)\n"]
     if not found:
-        return "\n".join([*lines, "No energy meter: " + "; ".join(reasons) + ".", ""])
+        return "\n".join([*lines, no_meter(reasons), ""])
     batches = [batch.to(options.device) for batch in counted.batches(1)][:20]
 
     @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import Literal
 
 from snnvtg.command import run
 from snnvtg.data.packed import pack_features
-from snnvtg.data.presets import benchmark
+from snnvtg.data.presets import BenchmarkName, benchmark
 from snnvtg.errors import InputError
 
 
@@ -26,9 +26,7 @@ class Options:
     """folders of {vid}.npz or .npy, in the order they are concatenated"""
     out: Path
     """folder to make"""
-    dataset: Literal["qvhighlights", "charades_sta", "tacos", "activitynet_captions", "tvsum", "youtube_highlights"] = (
-        "charades_sta"
-    )
+    dataset: BenchmarkName = "charades_sta"
     dtype: Literal["float32", "float16"] = "float32"
     """float16 halves the file and rounds"""
 

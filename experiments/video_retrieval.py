@@ -4,7 +4,8 @@
 
 Prints R@1, R@5, R@10, R@100 and SumR in percent, ties read against the model, beside what guessing gives. Queries ×
 videos passes; 100 queries against 300 videos take minutes on a CPU. A model trained within videos only has never
-seen a query beside a video it does not belong to: expect little.
+seen a query beside a video it does not belong to: expect little. `--submission` writes the ranking of every query,
+which `experiments/evaluate.py --task video_retrieval` scores against the same queries.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal
 import pandas as pd
 
 from snnvtg.command import run
+from snnvtg.data.video_rankings import write_video_rankings
 from snnvtg.errors import InputError
 from snnvtg.metrics.video_retrieval import RANKS
 from snnvtg.neurons import set_backend
@@ -38,6 +40,8 @@ class Options(DataOptions):
     """LIF backend"""
     out: Path | None = None
     """CSV of the figures, with its provenance beside it"""
+    submission: Path | None = None
+    """jsonl of each query's videos, best first with their scores"""
 
 
 def main(options: Options) -> None:
@@ -57,6 +61,9 @@ def main(options: Options) -> None:
     table = pd.DataFrame({"metric": list(figures), "model": figures.values(), "guessing": guessing.values()})
     print(f"{data.name}, {options.split}: {len(dataset)} queries, {len(vids)} videos")
     print(table.to_string(index=False, float_format="{:.2f}".format))
+    if options.submission:
+        rankings = [dict(zip(vids, row, strict=True)) for row in scores.tolist()]
+        write_video_rankings(dataset.queries, rankings, options.submission)
     if options.out:
         write_csv(table, options.out)
         write_json(provenance(config=options, checksum=data.checksum), options.out.with_suffix(".json"))

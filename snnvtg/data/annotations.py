@@ -150,6 +150,11 @@ def _parse_line(line: bytes, place: str) -> dict[str, Any]:
         raise InputError(f"{place}: malformed JSON ({error}); fix or remove the line") from None
     if not isinstance(record, dict):
         raise InputError(f"{place}: a {type(record).__name__}; expected one JSON object per line")
+    if b"\\u" in line:
+        try:
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{place}: half a character (a lone \\ud800…\\udfff); save the file as UTF-8") from None
     return record
 
 
@@ -190,8 +195,11 @@ def _saliency(
     ids = sequence(ids, "relevant_clip_ids", place)
     scores = sequence(scores, "saliency_scores", place, length=len(ids))
     for clip in ids:
-        if isinstance(clip, bool) or not isinstance(clip, int) or clip < 0:
+        if isinstance(clip, bool) or not isinstance(clip, int) or not 0 <= clip < 2**31:
             raise InputError(f"{place}: 'relevant_clip_ids' holds {_short(clip)}; expected integers from 0")
+    if len(set(ids)) < len(ids):
+        twice = next(clip for clip in ids if ids.count(clip) > 1)
+        raise InputError(f"{place}: 'relevant_clip_ids' holds {twice} twice; rate each clip once")
     rows = [
         tuple(number(v, "saliency_scores", place) for v in sequence(row, "saliency_scores", place)) for row in scores
     ]

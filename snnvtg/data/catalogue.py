@@ -58,7 +58,8 @@ CATALOGUE = {
         "https://github.com/showlab/UniVTG/blob/main/install.md", f"{DRIVE}; extract under data/ (layout univtg)"
     ),
     "r2-tuning-features": _by_hand(
-        "https://github.com/yeliudev/R2-Tuning", "see the page; its K-layer files are not read by this version"
+        "https://github.com/yeliudev/R2-Tuning",
+        "see the page; reduce them with experiments/convert_r2.py",
     ),
 }
 

@@ -1,7 +1,10 @@
 """The jsonl of TVSum and YouTube Highlights, where every clip of a video is rated and no window is given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from snnvtg.data.annotations import number, parse_qid, require, sequence, text
 from snnvtg.errors import InputError
@@ -23,6 +26,28 @@ def parse_youtube(record: dict[str, Any], place: str) -> Query:
     so the duration is their number and the time axis is nominal. The domain becomes the tag.
     """
     return _parse(record, "match", 1.0, place)
+
+
+def above_median(ratings: np.ndarray) -> np.ndarray:
+    """(C, R) → clips (C,) rated above the median of the video, mean over annotators: what TVSum's metric calls good."""
+    means = ratings.mean(axis=1)
+    return means > np.median(means)
+
+
+def matched(ratings: np.ndarray) -> np.ndarray:
+    """(C, R) → clips (C,) that match the query, as YouTube Highlights' metric counts them."""
+    return ratings.mean(axis=1) > 0
+
+
+def with_rated_windows(query: Query, clip_length: float, good: Callable[[np.ndarray], np.ndarray]) -> Query:
+    """`query` with the runs of good clips as its windows, so that a model has a foreground to learn.
+
+    These data sets have ratings alone; their metrics never look at windows.
+    """
+    flags = good(np.array(query.saliency_scores, dtype=np.float64)).astype(np.int8)
+    edges = np.flatnonzero(np.diff(flags, prepend=0, append=0)) * clip_length
+    windows = tuple((float(start), float(end)) for start, end in edges.reshape(-1, 2))
+    return replace(query, relevant_windows=windows)
 
 
 def of_domain(queries: Sequence[Query], domain: str) -> tuple[Query, ...]:

@@ -1,7 +1,7 @@
 """Queries beside their features in memory, and how they become a padded Batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ class GroundingDataset:
     videos: Mapping[str, np.ndarray]
     texts: tuple[np.ndarray, ...]
     clip_length: float
+    evaluation: str = "recall"
+    """a name of `metrics.evaluations.EVALUATIONS`: how its figures are counted"""
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -73,7 +75,7 @@ class DataSplits:
     """A data set in memory.
 
     `checksum` covers annotations, features and text vectors as used; `feature_names` is the order of concatenation,
-    kept with a checkpoint, which refuses another.
+    `text_name` and `text_marks` tell the text encoder, all kept with a checkpoint, which refuses others.
     """
 
     train: GroundingDataset
@@ -86,6 +88,7 @@ class DataSplits:
     clip_length: float
     feature_names: tuple[str, ...] = ()
     text_name: str = ""
+    text_marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def collate(examples: Sequence[Example], clip_length: float) -> Batch:

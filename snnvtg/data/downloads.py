@@ -37,7 +37,10 @@ def fetch(
         if sha256 is None or file_digest(target) == sha256:
             return target
         raise InputError(f"{target}: exists with another content; remove it to download it again")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot be made a folder ({error.strerror}); name another") from None
     part = target.with_name(target.name + ".part")
     have = part.stat().st_size if part.is_file() else 0
     if size is not None and shutil.disk_usage(target.parent).free < size - have:

@@ -11,6 +11,7 @@ from snnvtg.data.hdf5 import holds, is_hdf5, read_dataset
 from snnvtg.errors import InputError
 
 SUFFIXES = (".npz", ".npy")
+RGB, FLOW = "_rgb.npy", "_opt.npy"
 
 
 def load_video(vid: str, folders: Sequence[Path]) -> np.ndarray:
@@ -41,9 +42,11 @@ def time_endpoints(num_clips: int) -> np.ndarray:
 
 
 def feature_file(folder: Path, vid: str) -> Path:
-    """The file of `vid` in `folder`, or its place in an HDF5 file; InputError where either is missing."""
-    if "/" in vid or "\\" in vid or vid in {"", ".", ".."} or "\0" in vid:
-        raise InputError(f"vid {vid!r} is no file name, so it has no features in {folder}; correct the annotations")
+    """The file of `vid` in `folder`, or its place in an HDF5 file; InputError where either is missing.
+
+    Where TVSum's I3D features lie in two files, {vid}_rgb.npy and {vid}_opt.npy, the first stands for both.
+    """
+    check_file_name(vid, "vid", folder)
     if is_hdf5(folder) and folder.is_file():
         if holds(folder, vid):
             return folder / vid
@@ -52,8 +55,21 @@ def feature_file(folder: Path, vid: str) -> Path:
         path = folder / f"{vid}{suffix}"
         if path.is_file():
             return path
+    colour, flow = folder / f"{vid}{RGB}", folder / f"{vid}{FLOW}"
+    if colour.is_file():
+        if not flow.is_file():
+            raise InputError(f"{flow}: no such file; {colour.name} is half of the features of {vid}, copy the other")
+        return colour
     check_source(folder)
     raise InputError(f"{folder}/{vid}.npz: no such file (nor .npy); extract the features of {vid} or drop its queries")
+
+
+def check_file_name(name: str, what: str, folder: Path) -> None:
+    """InputError unless a vid or qid can be the name of a file in `folder`, and of none elsewhere."""
+    long = len(name.encode(errors="replace")) > 200
+    if long or "/" in name or "\\" in name or "\0" in name or name in {"", ".", ".."}:
+        shown = name if len(name) <= 40 else name[:37] + "…"
+        raise InputError(f"{what} {shown!r} is no file name, so no features are in {folder}; correct the annotations")
 
 
 def check_source(folder: Path) -> None:
@@ -65,7 +81,17 @@ def check_source(folder: Path) -> None:
 
 def read_features(path: Path) -> np.ndarray:
     """One file's features (L, D) float32; L, D > 0 and every number finite, else InputError naming the file."""
-    array = read_dataset(path.parent, path.name) if is_hdf5(path.parent) else read_array(path, "features")
+    flow = path.with_name(path.name.removesuffix(RGB) + FLOW)
+    if path.name.endswith(RGB) and flow.is_file():
+        # one backbone in two files: joined first, normalised as one
+        halves = [_checked(read_array(half, "features"), half) for half in (path, flow)]
+        return np.concatenate([half[: min(map(len, halves))] for half in halves], axis=1)
+    if is_hdf5(path.parent):
+        return _checked(read_dataset(path.parent, path.name), path)
+    return _checked(read_array(path, "features"), path)
+
+
+def _checked(array: np.ndarray, path: Path) -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: does not hold an array of real numbers; extract or copy it again")
     if array.ndim != 2:
@@ -75,20 +101,20 @@ def read_features(path: Path) -> np.ndarray:
     return check_finite_rows(array, path)
 
 
-def check_finite_rows(array: np.ndarray, path: Path) -> np.ndarray:
-    """`array` (L, D) as float32; InputError names the file and the first row that is not finite."""
+def check_finite_rows(array: np.ndarray, path: Path, first: int = 0) -> np.ndarray:
+    """`array` (L, D) as float32; InputError names the file and the first row, from `first` on, that is not finite."""
     # float64 values beyond float32 become inf here and are caught just below
     with np.errstate(over="ignore"):
         array = array.astype(np.float32)
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
-        row = int(np.argmin(finite))
+        row = first + int(np.argmin(finite))
         raise InputError(f"{path}: NaN or infinite features, first in row {row}; extract it again or drop its queries")
     return array
 
 
-def read_array(path: Path, key: str) -> np.ndarray:
-    """The array `key` of an .npz, or the array of an .npy; real numbers, else InputError naming the file."""
+def read_array(path: Path, *keys: str) -> np.ndarray:
+    """The array of an .npz under the first of `keys` it has, or that of an .npy; InputError unless real numbers."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -96,9 +122,10 @@ def read_array(path: Path, key: str) -> np.ndarray:
     try:
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         if path.suffix == ".npz":
-            if key not in loaded:
-                raise InputError(f"{path}: no key {key!r}; keys there: {', '.join(loaded) or 'none'}")
-            loaded = loaded[key]
+            there = [key for key in keys if key in loaded]
+            if not there:
+                raise InputError(f"{path}: no key {keys[0]!r}; keys there: {', '.join(loaded) or 'none'}")
+            loaded = loaded[there[0]]
     except InputError:
         raise
     except (

@@ -56,9 +56,12 @@ def load_splits(
     text: Callable[[Sequence[Query]], TextEncoder],
     read: Callable[[Path], tuple[Query, ...]] = read_annotations,
     packed: Path | str | None = None,
+    backbones: Sequence[str] | None = None,
+    evaluation: str = "recall",
 ) -> DataSplits:
     """Read the annotation files of train, val and test (one file may serve two), then the features and text they need.
 
+    `backbones` name the feature folders where their own names are a toolkit's; packed features must be made of these.
     The folders are looked for after the annotations are read, so that the first fault named is the first one met.
     """
     if not clip_length > 0:
@@ -68,15 +71,19 @@ def load_splits(
     if packed is None:
         sources = feature_folders()
         videos: Mapping[str, np.ndarray] = load_videos(everything, sources, clip_length)
-        names = tuple(source.name for source in sources)
+        names = tuple(backbones or (source.name for source in sources))
     else:
         videos = open_packed(everything, packed, clip_length)
         names = videos.feature_names
+        if backbones is not None and names != tuple(backbones):
+            raise InputError(
+                f"{packed}: packed from {' + '.join(names)}, asked for {' + '.join(backbones)}; name them in that order"
+            )
     encoder = text(everything)
     datasets = {}
     for split in SPLITS:
         queries = known[files[split]]
-        datasets[split] = GroundingDataset(queries, videos, tuple(map(encoder, queries)), clip_length)
+        datasets[split] = GroundingDataset(queries, videos, tuple(map(encoder, queries)), clip_length, evaluation)
     return DataSplits(
         **datasets,
         name=name,
@@ -86,6 +93,7 @@ def load_splits(
         clip_length=clip_length,
         feature_names=names,
         text_name=encoder.name,
+        text_marks=encoder.marks,
     )
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from snnvtg.errors import InputError
 
 SUFFIXES = (".h5", ".hdf5")
+# what h5py raises on a file with flipped bytes
+DAMAGE = (KeyError, OSError, ValueError, TypeError, RuntimeError, MemoryError, AttributeError)
 
 
 def is_hdf5(path: Path) -> bool:
@@ -17,7 +19,10 @@ def is_hdf5(path: Path) -> bool:
 def holds(file: Path, vid: str) -> bool:
     """Whether `file` has features of `vid`; InputError where it cannot be opened."""
     with _open(file) as content:
-        return vid in content
+        try:
+            return vid in content
+        except DAMAGE as error:
+            raise InputError(f"{file}: damaged ({_line(error)}); copy the file again") from None
 
 
 def read_dataset(file: Path, vid: str) -> np.ndarray:
@@ -32,8 +37,14 @@ def read_dataset(file: Path, vid: str) -> np.ndarray:
                     raise InputError(f"{place}: {len(names)} data sets ({', '.join(names) or 'none'}); expected one")
                 node = node[names[0]]
             return np.asarray(node[()])
-        except (KeyError, OSError, ValueError, TypeError) as error:
-            raise InputError(f"{place}: damaged or not an array ({error}); extract or copy the file again") from None
+        except InputError:
+            raise
+        except DAMAGE as error:
+            raise InputError(f"{place}: damaged or not an array ({_line(error)}); copy the file again") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _open(file: Path):
@@ -43,5 +54,5 @@ def _open(file: Path):
         raise InputError(f"{file}: HDF5 needs h5py, which is not installed; run: pip install h5py") from None
     try:
         return h5py.File(file, "r")
-    except OSError as error:
-        raise InputError(f"{file}: damaged or not an HDF5 file ({error}); copy it again") from None
+    except DAMAGE as error:
+        raise InputError(f"{file}: damaged or not an HDF5 file ({_line(error)}); copy it again") from None

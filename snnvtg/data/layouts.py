@@ -1,17 +1,23 @@
 """Feature folders people already have, read where they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from snnvtg.data.clip_ratings import of_domain
 from snnvtg.data.dataset import DataSplits
 from snnvtg.data.folder import SPLITS, load_splits
+from snnvtg.data.hdf5 import SUFFIXES
+from snnvtg.data.live_text import SOURCES, clip_text, sentence_text
 from snnvtg.data.presets import benchmark
-from snnvtg.data.text import GloveText
+from snnvtg.data.text import GloveText, TextEncoder
 from snnvtg.data.text_files import TextFiles
 from snnvtg.errors import InputError
+from snnvtg.records import Query
 
 ANNOTATION_PLACES = (".", "data", "metadata", "annotations")
+LayoutName = Literal["plain", "moment_detr", "lighthouse", "univtg"]
 
 
 @dataclass(frozen=True)
@@ -22,15 +28,13 @@ class Layout:
     """folder of a backbone's {vid}.npz or .npy"""
     text: str
     """folder of the query files of an encoder"""
-    text_file: str
-    text_key: str = "last_hidden_state"
 
 
 LAYOUTS = {
-    "plain": Layout("features/{backbone}", "features/{encoder}_text", "qid{qid}.npz"),
-    "moment_detr": Layout("features/{backbone}_features", "features/{encoder}_text_features", "qid{qid}.npz"),
-    "lighthouse": Layout("{backbone}", "{encoder}_text", "qid{qid}.npz"),
-    "univtg": Layout("vid_{backbone}", "txt_{encoder}", "{qid}.npz"),
+    "plain": Layout("features/{backbone}", "features/{encoder}_text"),
+    "moment_detr": Layout("features/{backbone}_features", "features/{encoder}_text_features"),
+    "lighthouse": Layout("{backbone}", "{encoder}_text"),
+    "univtg": Layout("vid_{backbone}", "txt_{encoder}"),
 }
 """Below the folder given: a repository of Moment-DETR's kin, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
 
@@ -44,13 +48,18 @@ def load_benchmark(
     backbones: Sequence[str] = ("slowfast", "clip"),
     text: str | Path = "clip",
     splits: tuple[str, str, str] = ("train", "val", "val"),
+    domain: str | None = None,
+    packed: Path | str | None = None,
+    answers: bool = True,
 ) -> DataSplits:
     """A benchmark from the folder another toolkit made.
 
     `annotations` is the folder of the jsonl files where they lie elsewhere (as Lighthouse keeps them). `backbones` are
     concatenated in the order given (it is kept in `DataSplits.feature_names`). `text` names an encoder of the layout,
-    or is the path of a GloVe text file. `splits` says which annotation files serve as train, val and test: the public
-    test split of QVHighlights has no answers, so val stands in for test unless told otherwise.
+    or is a live one: a GloVe text file, clip:FOLDER, sentence. `splits` says which annotation files serve as train, val
+    and test: the public test split of QVHighlights has no answers, so val stands in for test unless told otherwise;
+    `answers=False` reads such a split, to predict. `domain` keeps one of TVSum's or YouTube Highlights' domains, on
+    each of which the field trains a model. `packed` as in `load_folder`, made of these backbones.
     """
     if layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; expected one of {', '.join(LAYOUTS)}")
@@ -60,28 +69,57 @@ def load_benchmark(
     if not backbones:
         raise InputError("backbones is empty; name at least one, such as clip")
     jsonl = Path(annotations) if annotations else folder
-    files = {split: find_annotations(jsonl, chosen) for split, chosen in zip(SPLITS, splits, strict=True)}
-
-    def encoder(queries):
-        if isinstance(text, Path) or str(text).endswith(".txt"):
-            return GloveText(text, [query.query for query in queries])
-        source = folder / places.text.format(encoder=text)
-        return TextFiles(source, queries, pattern=places.text_file, key=places.text_key)
-
+    read = kind.read_to_train if answers else kind.read_unanswered
     return load_splits(
-        files,
-        name=dataset,
+        {split: find_annotations(jsonl, chosen) for split, chosen in zip(SPLITS, splits, strict=True)},
+        name=dataset if domain is None else f"{dataset} {domain}",
         clip_length=kind.clip_length,
-        feature_folders=lambda: [folder / places.video.format(backbone=backbone) for backbone in backbones],
-        text=encoder,
-        read=kind.read,
+        feature_folders=lambda: [video_source(folder / places.video.format(backbone=name)) for name in backbones],
+        text=lambda queries: find_encoder(str(text), folder / places.text.format(encoder=text), queries),
+        read=read if domain is None else _within(domain, read),
+        packed=packed,
+        backbones=backbones,
+        evaluation=kind.evaluation,
     )
 
 
+def video_source(folder: Path) -> Path:
+    """`folder`, or the HDF5 file that stands in its place: beside it by its name, or in UniVTG's h5py/."""
+    files = [folder.with_name(folder.name + suffix) for suffix in SUFFIXES]
+    files += [folder.parent / "h5py" / file.name for file in files]
+    return next((path for path in (folder, *files) if path.exists()), folder)
+
+
+def find_encoder(text: str, folder: Path, queries: Sequence[Query]) -> TextEncoder:
+    """The encoder called `text`: live, or the token files of `folder`, whichever of the field's names these have."""
+    if text == "sentence":
+        return sentence_text()
+    if text.startswith("clip:"):
+        return clip_text(text.removeprefix("clip:"))
+    if text.endswith(".txt"):
+        return GloveText(text.removeprefix("glove:"), [query.query for query in queries])
+    if ":" in text:
+        raise InputError(f"text {text!r}: expected {SOURCES.rpartition(',')[0]}, or an encoder's name, such as clip")
+    return TextFiles(folder, queries, name=text)
+
+
 def find_annotations(folder: Path, split: str) -> Path:
-    """The only *{split}*.jsonl in `folder` or its data/, metadata/ or annotations/; InputError where several match."""
+    """The only *{split}*.jsonl in `folder` or its data/, metadata/ or annotations/; InputError where several match.
+
+    `folder` may also be the one file that serves every split, and `split` a file's whole name.
+    """
+    if folder.is_file():
+        return folder
+    for place in ANNOTATION_PLACES:
+        if split.endswith(".jsonl") and (folder / place / split).is_file():
+            return folder / place / split
     found = [path for place in ANNOTATION_PLACES for path in sorted((folder / place).glob(f"*{split}*.jsonl"))]
     if len(found) != 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found) or "none"
-        raise InputError(f"{folder}: {len(found)} files *{split}*.jsonl ({names}); expected one, keep the right one")
+        remedy = "name the file as split" if found else "name the folder of the annotations, or other splits"
+        raise InputError(f"{folder}: {len(found)} files *{split}*.jsonl ({names}); expected one, {remedy}")
     return found[0]
+
+
+def _within(domain: str, read: Callable[[Path], tuple[Query, ...]]) -> Callable[[Path], tuple[Query, ...]]:
+    return lambda path: of_domain(read(path), domain)

@@ -35,6 +35,7 @@ class TransformersText:
         check_vocabulary(folder, tokenizer, model.config.vocab_size)
         self.max_tokens: int = model.config.max_position_embeddings
         self.digest = _digest(model, tokenizer)
+        self.marks = {"": self.digest[:16]}
 
     def __call__(self, query: Query) -> np.ndarray:
         """Token features (N, width) float32."""
@@ -78,14 +79,18 @@ def sentence_text() -> TransformersText:
 
 
 class TokenFile:
-    """Token features of one query computed beforehand (key `last_hidden_state`), rows divided by (norm + 1e-5)."""
+    """Token features of one query computed beforehand (key `last_hidden_state`), rows divided by (norm + 1e-5).
 
-    name = "tokens"
+    The file does not say which encoder made it, so `name` is empty.
+    """
+
+    name = ""
 
     def __init__(self, path: Path | str):
-        self.tokens = normalise(read_tokens(Path(path), "last_hidden_state"))
+        self.tokens = normalise(read_tokens(Path(path)))
         self.width = self.tokens.shape[1]
         self.digest = hashlib.sha256(self.tokens.tobytes()).hexdigest()
+        self.marks: dict[str, str] = {}
 
     def __call__(self, query: Query) -> np.ndarray:
         """The file's tokens (N, width) float32, whatever the query says."""

@@ -64,7 +64,11 @@ class PackedFeatures(Mapping[str, np.ndarray]):
             self._slices = {vid: (int(start), int(stop)) for vid, (start, stop) in content["videos"].items()}
             shape = (max(stop for _, stop in self._slices.values()), int(content["width"]))
             dtype = np.dtype(content["dtype"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if min(stop - start for start, stop in self._slices.values()) < 1:
+                raise ValueError("a video without rows")
+            if min(start for start, _ in self._slices.values()) < 0 or dtype.name not in ("float32", "float16"):
+                raise ValueError("rows that cannot be")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(f"{index}: missing or damaged ({error}); pack the features again") from None
         if kind != FORMAT:
             raise InputError(f"{index}: format {kind!r}; expected {FORMAT}; pack the features again")

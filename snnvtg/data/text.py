@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -11,15 +12,20 @@ import numpy as np
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
+MARKED_WORDS = 64
 _TOKEN = re.compile(r"[a-z0-9]+(?=n't\b)|n't\b|'[a-z]+|[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 class TextEncoder(Protocol):
-    """Turns a query into its token features; `digest` changes when the features do."""
+    """Turns a query into its token features; `digest` changes when the features do.
+
+    `marks` tell encoders of one name apart, whatever they are asked: two that hold one key with other values differ.
+    """
 
     name: str
     width: int
     digest: str
+    marks: Mapping[str, str]
 
     def __call__(self, query: Query) -> np.ndarray:
         """Token features (N, width) float32, N ≥ 1."""
@@ -38,7 +44,8 @@ class GloveText:
     """Word vectors of a query's tokens.
 
     Unknown words: a hyphenated one is split at its hyphens; any other keeps its place with the zero vector and is
-    counted in `unknown` (word → times). A file that knows less than half of the tokens of `texts` is refused.
+    counted in `unknown` (word → times). A file that knows less than half of the tokens of `texts` is refused. `marks`
+    has a checksum for the vector of each of the commonest words.
     """
 
     name = "glove"
@@ -57,6 +64,9 @@ class GloveText:
                 f"{self.path}: knows {len(known) - missed} of {len(known)} query words (not {example!r}); "
                 "name the vectors that belong to these queries"
             )
+        counts = Counter(word for line in tokens for word in line if word in self.vectors)
+        common = sorted(counts, key=lambda word: (-counts[word], word))[:MARKED_WORDS]
+        self.marks = {word: hashlib.sha256(self.vectors[word].tobytes()).hexdigest()[:16] for word in common}
 
     def __call__(self, query: Query) -> np.ndarray:
         """Token features (N, width) float32; InputError where the query has no word at all."""
@@ -114,7 +124,9 @@ def _width(rest: bytes, place: str) -> int:
 
 def _vector(rest: bytes, width: int, place: str) -> np.ndarray:
     try:
-        vector = np.array(rest.split(), dtype=np.float32)
+        # a number beyond float32 becomes inf and is refused below
+        with np.errstate(over="ignore"):
+            vector = np.array(rest.split(), dtype=np.float32)
     except ValueError as error:
         raise InputError(f"{place}: not a row of numbers ({error}); download the vectors again") from None
     if len(vector) != width or not np.isfinite(vector).all():

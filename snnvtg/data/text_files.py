@@ -6,39 +6,46 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.data.features import check_finite_rows, normalise, read_array
+from snnvtg.data.features import check_file_name, check_finite_rows, normalise, read_array
 from snnvtg.errors import InputError
 from snnvtg.records import Query
+
+PATTERNS = ("qid{qid}.npz", "{qid}.npz")
+"""Moment-DETR's and Lighthouse's name; UniVTG's, and Lighthouse's for TACoS, TVSum and YouTube Highlights"""
+KEYS = ("last_hidden_state", "token")
+"""everybody's; TVSum's files"""
 
 
 class TextFiles:
     """Token features of `queries` from `folder`, each row divided by (norm + 1e-5).
 
-    `pattern` is the file name with {qid} or {vid} in it. Every file is read at once: a missing or damaged one, or one
-    of another width, gives an InputError that names it.
+    `patterns` are file names with {qid} or {vid} in them and `keys` names of the array; the first that is there
+    counts. `name` is the encoder that made the files: they do not say. Every file is read at once: a missing or
+    damaged one, or one of another width, gives an InputError that names it.
     """
-
-    name = "files"
 
     def __init__(
         self,
         folder: Path | str,
         queries: Sequence[Query],
         *,
-        pattern: str = "qid{qid}.npz",
-        key: str = "last_hidden_state",
+        patterns: Sequence[str] = PATTERNS,
+        keys: Sequence[str] = KEYS,
+        name: str = "",
     ):
-        folder = Path(folder)
+        folder, self.name, self.marks = Path(folder), name, {}
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; expected text features in it, one {pattern} per query")
+            raise InputError(f"{folder}: no such folder; expected text features in it, one {patterns[0]} per query")
         if not queries:
             raise InputError(f"{folder}: no queries to read text features for")
         self.tokens: dict[int | str, np.ndarray] = {}
         digest = hashlib.sha256()
         self.width = 0
         for query in queries:
-            path = folder / pattern.format(qid=query.qid, vid=query.vid)
-            tokens = read_tokens(path, key)
+            check_file_name(str(query.qid), "qid", folder)
+            named = [folder / pattern.format(qid=query.qid, vid=query.vid) for pattern in patterns]
+            path = next((path for path in named if path.is_file()), named[0])
+            tokens = read_tokens(path, keys)
             self.width = self.width or tokens.shape[1]
             if tokens.shape[1] != self.width:
                 raise InputError(f"{path}: width {tokens.shape[1]}; the first query has {self.width}; encode it again")
@@ -51,11 +58,11 @@ class TextFiles:
         return self.tokens[query.qid]
 
 
-def read_tokens(path: Path, key: str) -> np.ndarray:
+def read_tokens(path: Path, keys: Sequence[str] = KEYS) -> np.ndarray:
     """Token features (N, Dt) float32 of one file; InputError names a file that is missing, damaged or empty."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; encode this query or drop it from the annotations")
-    array = read_array(path, key)
+    array = read_array(path, *keys)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"{path}: text features of shape {array.shape}; expected (tokens, width); encode it again")
     return check_finite_rows(array, path)

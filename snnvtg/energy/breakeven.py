@@ -77,7 +77,7 @@ def network_break_even(spiking: Account, rival_pj: float, model: str | AnyModel)
 
 def _bisected(cost, target: float, high: float) -> float:
     low = 0.0
-    for _ in range(50):
+    for _ in range(32):
         middle = (low + high) / 2
         low, high = (middle, high) if cost(middle) < target else (low, middle)
     return low

@@ -23,14 +23,15 @@ class CostModel:
     """Prices in pJ.
 
     compute: `pj` holds the ARITHMETIC kinds; a SPECIAL function costs `special_in_muls[kind]` × `special_mul_pj`.
-    chip: `pj` holds `synop` and `neuron_update`; the rest is priced by `host`.
+    chip: `pj` holds `synop` and `neuron_update`; the rest is priced by `host`, and so are the operations of a neuron
+    update where the source gives no price of one (null).
     """
 
     name: str
     kind: Literal["compute", "chip"]
     title: str
     source: str
-    pj: Mapping[str, float]
+    pj: Mapping[str, float | None]
     node_nm: int | None = None
     width_bits: int | None = None
     special_in_muls: Mapping[str, float] | None = None
@@ -49,7 +50,10 @@ class CostModel:
             )
         if self.kind == "chip" and self.host is None:
             raise InputError(f"cost model {self.name!r}: expected `host`, the model that prices what is no synop")
-        if any(price < 0 for price in self.pj.values()):
+        unknown = [key for key, price in self.pj.items() if price is None and key != "neuron_update"]
+        if unknown:
+            raise InputError(f"cost model {self.name!r}: expected a price for {', '.join(unknown)}, got null")
+        if any(price is not None and price < 0 for price in self.pj.values()):
             raise InputError(f"cost model {self.name!r}: expected prices of at least 0 pJ, got {dict(self.pj)}")
 
 

@@ -45,6 +45,10 @@ class LIFNode(_Opaque):
     """`lif`: no MAC."""
 
 
+class EncoderNode(_Opaque):
+    """`encode`: comparisons."""
+
+
 class SelectiveScanNode(_Opaque):
     """`selective_scan`, `bidirectional_selective_scan`: products and adds, which fvcore's unit does not hold."""
 
@@ -55,6 +59,7 @@ class CausalConv1dNode(_Opaque):
 
 NODES = {
     "lif": LIFNode,
+    "encode": EncoderNode,
     "selective_scan": SelectiveScanNode,
     "bidirectional_selective_scan": SelectiveScanNode,
     "causal_conv1d": CausalConv1dNode,
@@ -85,7 +90,7 @@ def _shape(value: Any) -> list[int]:
 
 
 def no_macs(inputs: list, outputs: list) -> Counter:
-    """LIF layers and scans multiply and add, but hold no MAC in the ledger's sense."""
+    """LIF layers, encoders and scans multiply and add, but hold no MAC in the ledger's sense."""
     return Counter()
 
 
@@ -103,6 +108,7 @@ def attention_macs(inputs: list, outputs: list) -> Counter:
 
 FVCORE_HANDLES: dict[str, Callable] = {
     "prim::PythonOp.LIFNode": no_macs,
+    "prim::PythonOp.EncoderNode": no_macs,
     "prim::PythonOp.SelectiveScanNode": no_macs,
     "prim::PythonOp.CausalConv1dNode": causal_conv1d_macs,
     "aten::scaled_dot_product_attention": attention_macs,

@@ -4,12 +4,16 @@
         model(batch)
     ledger.totals, ledger.coverage, ledger.table()
 
-Operations are seen as torch dispatches them, so nothing a model computes can pass unnoticed; composite operations
-(LIF layers, scans) are one entry each, counted from shapes and masks, whichever backend runs them.
+Operations are seen as torch dispatches them; composite operations (LIF layers, scans) are one entry each, counted from
+shapes and masks, whichever backend runs them. Compiled models run as they were written while a ledger looks on. A
+kernel that torch does not dispatch (a binding of its own, Triton, numba) cannot be seen; its result can, as memory that
+was allocated and read but never written, and lowers the coverage. One that writes into zeros, or over a tensor that was
+there before, passes unnoticed.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
@@ -19,10 +23,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from snnvtg.composite import observe
-from snnvtg.energy.borders import border, is_differentiated
-from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.borders import border, is_differentiated, leaves
+from snnvtg.energy.provenance import FILLED, FRESH, UNWRITTEN, Mark, Provenance
 from snnvtg.energy.queries import unpadded
-from snnvtg.energy.records import Account, OpRecord, compact, totals_of
+from snnvtg.energy.records import Account, OpRecord, totals_of
 from snnvtg.energy.rules import FREE, RULES, Call
 from snnvtg.energy.rules.backward import composite_backward
 from snnvtg.energy.rules.composites import COMPOSITES, CompositeRule, third_party_neuron
@@ -63,6 +67,7 @@ class Ledger(Account):
         self._path: list[str] = []
         self._inside = 0  # depth of composites and third-party neurons
         self._backward_of: int | None = None  # the backward pass in which a composite's backward is running
+        self._after_backward = False  # until the model is called again: clipping, the optimiser
         self._open: ExitStack | None = None
 
     def mark_spikes(self, tensor: Tensor, num_timesteps: int = 1) -> Tensor:
@@ -79,6 +84,8 @@ class Ledger(Account):
                 after = module.register_forward_hook(self._leave(module), always_call=True)
                 stack.callback(before.remove)
                 stack.callback(after.remove)
+            if "torch._dynamo" in sys.modules:  # else nothing is compiled
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
             stack.enter_context(observe(self._composite))
             stack.enter_context(_Dispatched(self))
             self._open = stack.pop_all()
@@ -103,12 +110,10 @@ class Ledger(Account):
         depend on the batch size. Anything else is one query.
         """
         accounts = QueryAccounts()
-        ledger = cls(model, **options)
-        singles = (single for entry in inputs for single in unpadded(entry))
-        for single in singles:
-            with ledger:
+        with cls(model, **options) as ledger:
+            for single in _unseen(single for entry in inputs for single in unpadded(entry)):
                 (forward or model)(single)
-            accounts.take(ledger)
+                accounts.take(ledger)
         return accounts
 
     # what the model does
@@ -117,6 +122,7 @@ class Ledger(Account):
         neuron = type(module) in self.spike_modules
 
         def hook(*_: Any) -> None:
+            self._after_backward &= bool(self._path)
             self._path.append(name)
             self._inside += neuron
 
@@ -125,13 +131,16 @@ class Ledger(Account):
     def _leave(self, module: nn.Module) -> Callable:
         output = self.spike_modules.get(type(module))
 
-        def hook(_: nn.Module, __: tuple, out: Any) -> None:
+        def hook(_: nn.Module, args: tuple, out: Any) -> None:
             if output is not None:
                 self._inside -= 1
                 if out is not None and not self._inside:
                     with _disable_current_modes():
                         spikes = out[output] if isinstance(out, tuple | list) else out
-                        self._write(third_party_neuron(spikes, self.provenance))
+                        current = args[0] if args else None
+                        self._write(third_party_neuron(current, spikes, self.provenance))
+            elif not self._inside:
+                self._read(leaves(out))
             if self._path:
                 self._path.pop()
 
@@ -150,6 +159,7 @@ class Ledger(Account):
             self._inside -= 1
 
     def _counted(self, rule: CompositeRule, function: Callable, args: tuple, kwargs: dict) -> Any:
+        self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
         if differentiated:
             args, kwargs = border((args, kwargs), self._leave_backward)
@@ -178,18 +188,34 @@ class Ledger(Account):
         rule = RULES.get(plain)
         call = Call(plain, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
         known = rule is not None or name in FREE or plain in FREE
-        if not known and self.strict:
-            raise UnpricedOperationError(
-                f"operation {func} in module {self._where()!r}: expected one with a counting rule; add one to "
-                "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
-            )
+        if not known:
+            self._refuse(str(func))
+        if plain not in ALLOCATE:
+            self._read(_tensors(args[1:] if name in OVERWRITE else args))
         record = OpRecord(plain if "::" in plain else f"aten.{plain}", rule(call) if rule else {}, priced=known)
         record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
         if call.bias is not None:
             record.bias_bytes = call.bias.numel() * call.bias.element_size()
         self.provenance.follow(name, args, out, mutates=mutates)
+        if "ac" in record.counts:
+            self.provenance.set(call.result, Mark.SUM, self.provenance.num_timesteps(call.result))
         self._sizes(record, args, out)
         self._write(record)
+
+    def _read(self, tensors: Iterable[Tensor]) -> None:
+        """Report memory that is read and that no operation was seen to write: a kernel outside torch's dispatch."""
+        for tensor in tensors:
+            if self.provenance.get(tensor) is Mark.EMPTY and tensor.numel():
+                self._refuse(UNSEEN)
+                self.provenance.set(tensor, None)
+                self._write(OpRecord(UNSEEN, {}, priced=False))
+
+    def _refuse(self, operation: str) -> None:
+        if self.strict:
+            raise UnpricedOperationError(
+                f"operation {operation} in module {self._where()!r}: expected one with a counting rule; add one to "
+                "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
+            )
 
     def _sizes(self, record: OpRecord, args: tuple, out: Any) -> None:
         widths = []
@@ -210,7 +236,9 @@ class Ledger(Account):
     def _write(self, record: OpRecord) -> None:
         record.module = self._where()
         if torch._C._current_graph_task_id() != -1:
-            record.phase = "backward"
+            record.phase, self._after_backward = "backward", True
+        elif self._after_backward and not self._path:
+            record.phase = "update"
         self.records.append(record)
 
     def _where(self) -> str:
@@ -223,12 +251,18 @@ class QueryAccounts(Account):
     def __init__(self):
         super().__init__()
         self.queries: list[dict[str, int]] = []
+        self._like: dict[tuple, OpRecord] = {}
 
     def take(self, ledger: Ledger) -> None:
         """Move what `ledger` has recorded since the last call into one more query."""
         self.queries.append(totals_of(ledger.phase("forward")))
-        self.records = compact([*self.records, *ledger.records])
-        ledger.records = []
+        records, ledger.records = ledger.records, []
+        for record in records:
+            if known := self._like.get(record.key):
+                known.absorb(record)
+            else:
+                self._like[record.key] = record
+                self.records.append(record)
 
     @property
     def mean(self) -> dict[str, float]:
@@ -256,6 +290,13 @@ class _Dispatched(TorchDispatchMode):
         return out
 
 
+UNSEEN = "a kernel that torch does not dispatch"
+OVERWRITE = frozenset(
+    """copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ index_put_ index_copy_ scatter_ masked_fill_
+    resize_ set_""".split()
+)
+"""in-place operations that do not read what they write over"""
+ALLOCATE = frozenset({*UNWRITTEN, *FRESH, *FILLED})
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
@@ -273,6 +314,17 @@ def _name(func: Any) -> tuple[str, bool]:
     packet = func._overloadpacket.__name__
     mutates = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
     return packet if func.namespace == "aten" else f"{func.namespace}::{packet}", mutates
+
+
+def _unseen(entries: Iterator[Any]) -> Iterator[Any]:
+    """`entries`, made without the ledger looking: preparing a query is no work of the model."""
+    while True:
+        with _disable_current_modes():
+            try:
+                entry = next(entries)
+            except StopIteration:
+                return
+        yield entry
 
 
 @cache

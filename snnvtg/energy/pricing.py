@@ -44,9 +44,10 @@ def energy_breakdown_pj(counted: Counted, model: str | AnyModel) -> dict[str, fl
     totals = counted.totals if isinstance(counted, Account) else counted
     if model.kind == "compute":
         return _computed(_by_kind(totals), model)
-    host = _computed(_off_chip(totals), find(model.host))
-    chip = {"synop": totals["synops"], "neuron_update": totals["neuron_updates"]}
-    return {**{key: count * model.pj[key] for key, count in chip.items()}, **host}
+    update = model.pj["neuron_update"]
+    host = _computed(_off_chip(totals, with_updates=update is None), find(model.host))
+    chip = {"synop": totals["synops"] * model.pj["synop"], "neuron_update": totals["neuron_updates"] * (update or 0.0)}
+    return {**chip, **host}
 
 
 def _by_kind(totals: Mapping[str, float]) -> dict[str, float]:
@@ -54,9 +55,11 @@ def _by_kind(totals: Mapping[str, float]) -> dict[str, float]:
     return {**named, **{kind: totals[kind] for kind in (*ARITHMETIC[2:], *SPECIAL)}}
 
 
-def _off_chip(totals: Mapping[str, float]) -> dict[str, float]:
-    """What is left for the host: the neuron update holds its own four operations and the adding of its bias."""
+def _off_chip(totals: Mapping[str, float], *, with_updates: bool) -> dict[str, float]:
+    """What is left for the host: a priced neuron update holds its own four operations and the adding of its bias."""
     left = {**_by_kind(totals), "ac": 0}
+    if with_updates:
+        return left
     for kind in ("mul", "add", "compare", "select"):
         left[kind] -= totals["neuron_updates"]
     left["add"] -= totals["spike_bias_adds"]

@@ -33,9 +33,9 @@ class OpRecord:
     `width` is the operands' width in bits. Bytes are what the operation reads and writes once each if nothing is
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
     read and written. `spikes_in` is the number of spikes that drive it, `dense_in` the entries of that operand (of a
-    dense product: of its input), `spike_operands` how many of its operands are spikes. `num_timesteps` is the number
-    of simulation steps its counts cover, so that `count / num_timesteps` is one step's share; 1 before the first
-    spiking layer and after the average over time.
+    dense product: of its input; of a LIF layer: of a current that no spikes added up), `spike_operands` how many of its
+    operands are spikes. `num_timesteps` is the number of simulation steps its counts cover, so that `count /
+    num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time.
     """
 
     op: str
@@ -113,11 +113,19 @@ class Account:
 
     @property
     def backward_totals(self) -> dict[str, int]:
-        """As `totals`, for the backward pass; a training step costs both."""
+        """As `totals`, for the backward pass."""
         return totals_of(self.phase("backward"))
 
+    @property
+    def update_totals(self) -> dict[str, int]:
+        """As `totals`, for what follows a backward pass outside the model: clipping, the optimiser's step.
+
+        A training step costs all three.
+        """
+        return totals_of(self.phase("update"))
+
     def phase(self, name: str) -> list[OpRecord]:
-        """Records of the `forward` or the `backward` pass."""
+        """Records of the `forward` or `backward` pass, or of the `update`."""
         return [record for record in self.records if record.phase == name]
 
     @property

@@ -1,6 +1,7 @@
 """Tables of accounts: the same ledger under every cost model, by module and cause; Markdown and LaTeX of any table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -65,6 +66,28 @@ def range_in_words(table: pd.DataFrame) -> str:
         f"{high['spiking_pj'] / low['spiking_pj']:.3g}. Spiking is cheaper than the dense twin under "
         f"{_names(beats)} and than both twins under {_names(wins)}."
     )
+
+
+def special_functions_in_words(spiking: Account, twin: Account) -> str:
+    """How the verdict hangs on a price that no source gives: exp, log, division and roots free, or twice as dear."""
+    models = [model for model in COST_MODELS.values() if model.kind == "compute"]
+
+    def cheaper(factor: float) -> str:
+        priced = [replace(model, special_mul_pj=factor * model.special_mul_pj) for model in models]
+        return _names([model.name for model in priced if energy_pj(spiking, model) < energy_pj(twin, model)])
+
+    return (
+        "No source prices exp, log, division or roots; here each is a few fp32 multiplications, whatever the table's "
+        f"width. Were they free, spiking would be cheaper than the dense twin under {cheaper(0)}; at twice the price "
+        f"under {cheaper(2)} (of the 45 nm tables)."
+    )
+
+
+CHIPS_IN_WORDS = (
+    "The rows of chips price synaptic operations and neuron updates as their source does and everything else, the whole "
+    "dense twin too, at 45 nm fp32: they say what a chip's price of a spike makes of the sum, not how a chip compares "
+    "with a processor of its own generation. Both of a memory row's twins read 32-bit words."
+)
 
 
 def _names(names: Sequence[str]) -> str:

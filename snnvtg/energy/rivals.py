@@ -1,7 +1,8 @@
 """Who a spiking network competes with, counted by the same ledger: its dense twin and its quantised twin.
 
-The dense twin has softmax attention in place of the spiking detector (Eq. 5 without SNN): the same four projections,
-each once instead of the last one T times, normalisations folded into them as an inference engine does, no LIF layer.
+The dense twin has softmax attention in place of the spiking detector (Eq. 5 without SNN): the same four projections and
+normalisations, each once instead of the last ones T times, no LIF layer. Nothing is folded or fused in one of the two
+that is not in the other.
 
 The quantised twin is the dense twin at the precision a T-step rate code has: T + 1 levels, b = ⌈log2(T + 1)⌉ bits. Its
 products with b-bit activations cost no more than b shifted accumulates each (one a bit), or a MAC where that is less.
@@ -26,31 +27,28 @@ class DenseDetector(nn.Module):
     def __init__(self, spiking: SpikingSaliencyDetector):
         super().__init__()
         self.num_heads, self.scale = spiking.num_heads, spiking.scale
-        norms = (spiking.q_norm, spiking.k_norm, spiking.v_norm, spiking.out_norm)
-        layers = (spiking.q_proj, spiking.k_proj, spiking.v_proj, spiking.out_proj)
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = map(_folded, layers, norms)
+        self.q_proj, self.k_proj, self.v_proj = spiking.q_proj, spiking.k_proj, spiking.v_proj
+        self.q_norm, self.k_norm, self.v_norm = spiking.q_norm, spiking.k_norm, spiking.v_norm
+        self.out_proj, self.out_norm = spiking.out_proj, spiking.out_norm
 
     def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int) -> Tensor:
         """x (B, M, C), valid_mask (B, M) -> (1, B, M, C), at least 0 like a rate."""
         q, k, v = (
-            project(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for project in (self.q_proj, self.k_proj, self.v_proj)
+            self._normed(project, norm, x, valid_mask).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for project, norm in (
+                (self.q_proj, self.q_norm),
+                (self.k_proj, self.k_norm),
+                (self.v_proj, self.v_norm),
+            )
         )
         scores = ((q @ k.transpose(-1, -2)) * self.scale).masked_fill(~valid_mask[:, None, None], float("-inf"))
         attended = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
-        return torch.relu(self.out_proj(attended)).unsqueeze(0)
+        return torch.relu(self._normed(self.out_proj, self.out_norm, attended, valid_mask)).unsqueeze(0)
 
-
-@torch.no_grad()
-def _folded(linear: nn.Linear, norm: nn.Module | None) -> nn.Linear:
-    """A Linear with its batch normalisation's running scale and shift inside."""
-    if norm is None:
-        return linear
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    folded = nn.Linear(linear.in_features, linear.out_features)
-    folded.weight.copy_(linear.weight * scale.unsqueeze(1))
-    folded.bias.copy_((linear.bias - norm.running_mean) * scale + norm.bias)
-    return folded
+    @staticmethod
+    def _normed(project: nn.Linear, norm: nn.Module | None, x: Tensor, valid_mask: Tensor) -> Tensor:
+        current = project(x)
+        return current if norm is None else norm(current, valid_mask)
 
 
 def dense_twin(model: nn.Module) -> nn.Module:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
@@ -32,16 +33,21 @@ def listen(model: nn.Module, listener: Listener, layers: tuple[str, ...] | None 
         if isinstance(module, LIF):
             if layers is None or name in layers:
                 stack.callback(module.register_forward_hook(hook(name), with_kwargs=True).remove)
-        elif "valid_mask" in inspect.signature(module.forward).parameters:
-            enter, leave = _mask_hooks(inspect.signature(module.forward), masks)
+        elif "valid_mask" in _signature(type(module)).parameters:
+            enter, leave = _mask_hooks(masks)
             stack.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
             stack.callback(module.register_forward_hook(leave, always_call=True).remove)
     return stack
 
 
-def _mask_hooks(signature: inspect.Signature, masks: list) -> tuple[Callable, Callable]:
-    def enter(_: nn.Module, args: tuple, kwargs: dict) -> None:
-        masks.append(signature.bind(*args, **kwargs).arguments.get("valid_mask"))
+@cache
+def _signature(kind: type[nn.Module]) -> inspect.Signature:
+    return inspect.signature(kind.forward)
+
+
+def _mask_hooks(masks: list) -> tuple[Callable, Callable]:
+    def enter(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        masks.append(_signature(type(module)).bind(module, *args, **kwargs).arguments.get("valid_mask"))
 
     def leave(*_: object) -> None:
         if masks:

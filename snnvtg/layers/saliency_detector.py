@@ -6,7 +6,9 @@ from typing import Literal
 from torch import Tensor, nn
 
 from snnvtg.layers.norm import MaskedBatchNorm
-from snnvtg.neurons import LIF, LIFParameters
+from snnvtg.neurons import LIF, LIFParameters, SpikeCode, SpikeEncoder
+
+Encoding = Literal["direct", SpikeCode]
 
 
 class SpikingSaliencyDetector(nn.Module):
@@ -14,9 +16,11 @@ class SpikingSaliencyDetector(nn.Module):
 
         Q, K, V = SNN(W_q X), SNN(W_k X), SNN(W_v X);  G = scale · Q Kᵀ V;  S = SNN(BN(Linear(G)))          (Eq. 5)
 
-    X is the current of every time step (direct encoding), so its projections are computed once, not T times. There is
-    no softmax. The paper prints BN before the last neuron only; `qkv_bn` puts one before the other three as well,
-    without which their currents have no scale to meet the threshold with.
+    The paper leaves X undefined. `direct` encoding makes it the current of every time step, so its projections are
+    computed once, not T times; with `poisson` and `latency` it becomes spikes first, T steps of them, whose projections
+    add up weights instead of multiplying. There is no softmax. The paper prints BN before the last neuron only;
+    `qkv_bn` puts one before the other three as well, without which their currents have no scale to meet the threshold
+    with. Where X is spikes its statistics run over T too, as those of the last one do.
     """
 
     def __init__(
@@ -28,9 +32,13 @@ class SpikingSaliencyDetector(nn.Module):
         scale: float,
         qkv_bn: bool,
         order: Literal["scores", "values"],
+        encoding: Encoding = "direct",
+        seed: int = 0,
     ):
+        """`seed`: of the noise that Poisson encoding meets in evaluation; another one for each detector."""
         super().__init__()
         self.num_heads, self.scale, self.order = num_heads, scale, order
+        self.encoder = None if encoding == "direct" else SpikeEncoder(encoding, seed)
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
         self.q_norm, self.k_norm, self.v_norm = (MaskedBatchNorm(width) if qkv_bn else None for _ in range(3))
         self.out_norm = MaskedBatchNorm(width)
@@ -50,6 +58,8 @@ class SpikingSaliencyDetector(nn.Module):
         return self.out_lif(current, scale=scale, shift=shift) * keep
 
     def _qkv(self, x: Tensor, valid_mask: Tensor, num_timesteps: int, keep: Tensor) -> Iterator[Tensor]:
+        if self.encoder is not None:
+            x, num_timesteps = self.encoder(x, num_timesteps), None  # (T, B, M, C): time is an axis already
         for project, norm, lif, padded in (
             (self.q_proj, self.q_norm, self.q_lif, False),
             (self.k_proj, self.k_norm, self.k_lif, True),

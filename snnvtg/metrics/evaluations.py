@@ -1,6 +1,6 @@
 """Each benchmark's figures under one name, and the per-query values they are averages of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,18 +9,20 @@ import numpy as np
 from snnvtg.metrics.clip_ranking import tvsum_metrics, tvsum_per_query, youtube_metrics, youtube_per_query
 from snnvtg.metrics.qvhighlights import per_query_results, qvhighlights_metrics
 from snnvtg.metrics.recall import THRESHOLDS, per_query_iou, retrieval_metrics
+from snnvtg.metrics.video_retrieval import RANKS, rank_summary, ranking_ranks
 from snnvtg.records import Prediction, Query
 
 Predictions = Sequence[Prediction]
 Queries = Sequence[Query]
+Rankings = Mapping[int | str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """`figures` in percent, in the benchmark's own layout; `per_query` in 0…1, (Q,) each, means in `figures`."""
 
-    figures: Callable[[Predictions, Queries], dict[str, Any]]
-    per_query: Callable[[Predictions, Queries], dict[str, np.ndarray]]
+    figures: Callable[[Any, Queries], dict[str, Any]]
+    per_query: Callable[[Any, Queries], dict[str, np.ndarray]]
 
 
 def _recall_per_query(predictions: Predictions, queries: Queries) -> dict[str, np.ndarray]:
@@ -42,3 +44,13 @@ EVALUATIONS = {
     "youtube": Evaluation(lambda p, q: {"brief": youtube_metrics(p, q)}, lambda p, q: {"mAP": youtube_per_query(p, q)}),
 }
 """recall: R1@{.3,.5,.7} and mIoU, for Charades-STA, TACoS, ActivityNet Captions"""
+
+
+def _ranks_per_query(rankings: Rankings, queries: Queries) -> dict[str, np.ndarray]:
+    ranks = ranking_ranks(rankings, queries)
+    found = {f"R@{rank}": (ranks <= rank).astype(float) for rank in RANKS}
+    return found | {"SumR": np.sum(list(found.values()), axis=0)}
+
+
+VIDEO_RETRIEVAL = Evaluation(lambda r, q: {"brief": rank_summary(ranking_ranks(r, q))}, _ranks_per_query)
+"""PRVR of any split with windows; its predictions are rankings, qid → vid → score. SumR is 0…4 a query."""

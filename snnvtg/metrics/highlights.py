@@ -8,6 +8,8 @@ from snnvtg.errors import InputError
 from snnvtg.records import Prediction, Query
 
 CLIP_LENGTH = 2.0
+MOST_RATINGS = 10**8
+"""ratings laid out at once, 600 times those of the val split: beyond, a duration is not in seconds"""
 LEVELS = {"Fair": 2, "Good": 3, "VeryGood": 4}
 
 
@@ -17,7 +19,13 @@ def true_ratings(queries: Sequence[Query], clip_length: float = CLIP_LENGTH) -> 
     raters = {len(row) for query in queries for row in query.saliency_scores or ()}
     if len(raters) != 1:
         raise InputError(f"queries have {sorted(raters) or 'no'} raters; expected the same number for each")
-    ratings = np.zeros((len(queries), raters.pop(), max(counts)))
+    shape = (len(queries), raters.pop(), max(counts))
+    if shape[1] * shape[2] * len(queries) > MOST_RATINGS:
+        longest = max(queries, key=lambda query: query.duration)
+        raise InputError(
+            f"qid {longest.qid!r}: a duration of {longest.duration:g} s; a QVHighlights video has 150 s, correct it"
+        )
+    ratings = np.zeros(shape)
     for row, (query, count) in enumerate(zip(queries, counts, strict=True)):
         ids = np.array(query.relevant_clip_ids, dtype=np.int64)
         if len(ids) == 0:

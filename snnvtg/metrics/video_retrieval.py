@@ -1,10 +1,11 @@
 """Partially relevant video retrieval: which of many videos holds the moment a query asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from snnvtg.errors import InputError
+from snnvtg.records import Query
 
 RANKS = (1, 5, 10, 100)
 
@@ -14,7 +15,11 @@ def video_retrieval_metrics(scores: np.ndarray, relevant: np.ndarray) -> dict[st
 
     scores (Q, V) of every video for every query; relevant (Q, V) bool, at least one true a row.
     """
-    ranks = best_ranks(scores, relevant)
+    return rank_summary(best_ranks(scores, relevant))
+
+
+def rank_summary(ranks: np.ndarray) -> dict[str, float]:
+    """The same figures from the ranks (Q,) of `best_ranks`."""
     figures = {f"R@{rank}": 100.0 * float(np.mean(ranks <= rank)) for rank in RANKS}
     return figures | {"SumR": sum(figures.values())}
 
@@ -39,3 +44,34 @@ def best_ranks(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 def relevance(query_vids: Sequence[str], video_vids: Sequence[str]) -> np.ndarray:
     """relevant (Q, V): the PRVR view of a grounding split, in which a query's own video is its only relevant one."""
     return np.asarray(query_vids)[:, None] == np.asarray(video_vids)[None]
+
+
+def ranking_ranks(rankings: Mapping[int | str, Mapping[str, float]], queries: Sequence[Query]) -> np.ndarray:
+    """Rank (Q,) of each query's own video in `rankings` (qid → vid → score) among all videos of `queries`.
+
+    A video that is not listed ranks behind all listed ones, so a query's own does so with every other unlisted one
+    ahead of it. InputError names a qid that is missing or unknown and a vid that is no video of the split.
+    """
+    vids = tuple(dict.fromkeys(query.vid for query in queries))
+    column = {vid: place for place, vid in enumerate(vids)}
+    missing = [query.qid for query in queries if query.qid not in rankings]
+    if missing:
+        raise InputError(f"qid {missing[0]!r} has no ranking ({len(missing)} such); rank videos for every query")
+    known = {query.qid for query in queries}
+    unknown = [qid for qid in rankings if qid not in known]
+    if unknown:
+        raise InputError(
+            f"qid {unknown[0]!r} is ranked but not annotated ({len(unknown)} such); name the right annotations"
+        )
+    scores = np.empty((len(queries), len(vids)))
+    for row, query in enumerate(queries):
+        ranking = rankings[query.qid]
+        strange = next((vid for vid in ranking if vid not in column), None)
+        if strange is not None:
+            raise InputError(
+                f"qid {query.qid!r} ranks {strange!r}, which is no video of the annotations; name the right ones"
+            )
+        scores[row] = np.nextafter(min(ranking.values()), -np.inf)
+        for vid, score in ranking.items():
+            scores[row, column[vid]] = score
+    return best_ranks(scores, relevance([query.vid for query in queries], vids))

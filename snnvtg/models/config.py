@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from snnvtg.layers.saliency_detector import Encoding
 from snnvtg.layers.slots import SlotPosition
 from snnvtg.layers.ssm import Direction
 from snnvtg.models.frame import FrameConfig
@@ -41,6 +42,9 @@ class SpikeMbaConfig(FrameConfig):
     attention_scale: float = 0.125
     attention_order: Literal["scores", "values"] = "scores"
     """scores: (QKᵀ)V as printed; values: Q(KᵀV), the same integers with fewer operations where M > d / heads"""
+    encoding: Encoding = "direct"
+    """how X of Eq. 5, which the paper does not define, reaches the neurons of Q, K and V: as the current of every step,
+    or as spikes over T (`poisson`, `latency`; see `neurons.encoding`)"""
     lif: LIFParameters = field(default_factory=LIFParameters)
 
     def __post_init__(self):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.errors import InputError
+from snnvtg.layers.alignment import RidgeAlignment
 from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.projection import InputProjection
@@ -31,6 +32,11 @@ class FrameConfig:
     head_kernel: int = 3
     foreground_reads_saliency: bool = True
     """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
+    alignment: Literal["none", "ridge"] = "none"
+    """ridge: add to the foreground logit a multiple of what a linear map from words to clips, fitted in closed form to
+    the training set, says of the clip (see `layers.alignment`); not in the paper"""
+    alignment_ridge: float = 1000.0
+    """how strongly that map is held to zero, as ridge regression's λ; the more queries there are, the less it holds"""
     decoding: Decoding = "clip"
     """how windows are read off the heads, see `predict`"""
 
@@ -38,6 +44,8 @@ class FrameConfig:
         self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
+        if not self.alignment_ridge > 0:
+            raise InputError(f"alignment_ridge: expected a number above 0, got {self.alignment_ridge}")
         for name in ("dropout", "input_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
@@ -61,6 +69,10 @@ class GroundingModel(nn.Module):
         self.pool_query = AttentivePooling(config.width)
         self.foreground = ConvHead(config.width, 1, config.head_kernel, config.dropout)
         self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
+        self.alignment = self.alignment_gain = None
+        if config.alignment == "ridge":
+            self.alignment = RidgeAlignment(video_width, text_width, config.alignment_ridge)
+            self.alignment_gain = nn.Parameter(torch.tensor(1.0))
         self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
         # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
         nn.init.constant_(self.boundary.second.bias, 4.0)
@@ -82,6 +94,8 @@ class GroundingModel(nn.Module):
         foreground = self.foreground(clips, batch.video_mask).squeeze(-1)
         if self.saliency_gain is not None:
             foreground = foreground + self.saliency_gain * saliency
+        if self.alignment is not None:
+            foreground = foreground + self.alignment_gain * self.alignment(batch)
         return GroundingOutput(
             foreground_logits=foreground,
             boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),

@@ -68,7 +68,7 @@ def clip_windows(logits: Tensor, boundaries: Tensor, end: float) -> Tensor:
     return torch.cat([windows, logits.sigmoid().unsqueeze(1)], 1)
 
 
-def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.3) -> Tensor:
+def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.45) -> Tensor:
     """(K, 3): every window between two clip borders with its expected IoU, the K = 100 best."""
     proposals = clip_windows(logits, boundaries, end)[:, :2]
     borders = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)

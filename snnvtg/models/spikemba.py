@@ -91,17 +91,17 @@ class MultiModalRelevantMamba(nn.Module):
 class SpikeMbaBlock(nn.Module):
     """CMR → SSD → MRM, with slots of its own for both modalities."""
 
-    def __init__(self, config: SpikeMbaConfig):
+    def __init__(self, config: SpikeMbaConfig, number: int):
         super().__init__()
         slots = (config.num_slots, config.width)
         self.slots_vis = nn.Parameter(torch.randn(slots) * 0.02) if config.num_slots else None
         self.slots_tex = nn.Parameter(torch.randn(slots) * 0.02) if config.num_slots else None
         self.cmr = ContextualMomentReasoner(config) if config.use_cmr else TextAddition(config)
-        self.ssd = self._detector(config) if config.use_ssd else None
+        self.ssd = self._detector(config, number) if config.use_ssd else None
         self.mrm = MultiModalRelevantMamba(config)
 
     @staticmethod
-    def _detector(config: SpikeMbaConfig) -> SpikingSaliencyDetector:
+    def _detector(config: SpikeMbaConfig, number: int) -> SpikingSaliencyDetector:
         return SpikingSaliencyDetector(
             config.width,
             config.num_heads,
@@ -109,6 +109,8 @@ class SpikeMbaBlock(nn.Module):
             scale=config.attention_scale,
             qkv_bn=config.qkv_bn,
             order=config.attention_order,
+            encoding=config.encoding,
+            seed=number,
         )
 
     def forward(
@@ -136,7 +138,7 @@ class SpikeMba(GroundingModel):
     def __init__(self, config: SpikeMbaConfig, video_width: int, text_width: int):
         super().__init__(config, video_width, text_width)
         self.num_timesteps = config.num_timesteps
-        self.blocks = nn.ModuleList(SpikeMbaBlock(config) for _ in range(config.num_blocks))
+        self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
 
     def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As GroundingModel."""

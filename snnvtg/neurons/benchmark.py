@@ -4,18 +4,15 @@ All backends of a shape run in one process and take turns, so that a noisy machi
 finds the caches as the others left them. Peak memory is measured in a process of its own for each backend.
 """
 
-import multiprocessing
-import os
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from snnvtg.measuring import in_own_process, peak_of
 from snnvtg.neurons.backends import BACKENDS
 from snnvtg.neurons.module import LIF
 
@@ -146,65 +143,15 @@ def peak_mb(backend: str, setting: Setting, direction: str) -> float:
     if setting.device == "cuda":
         run = steps(backend, setting)[direction]
         run()
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    # a process that has computed nothing yet: its high-water mark has not been raised by anybody else
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    child = context.Process(target=_peak_of_first_call, args=(backend, setting, direction, queue))
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise RuntimeError(f"measuring the memory of {backend} ended with status {child.exitcode}")
-    return queue.get()
+        return peak_of(run, setting.device)[0]
+    return in_own_process(_peak_of_first_call, backend, setting, direction)
 
 
-def _peak_of_first_call(backend: str, setting: Setting, direction: str, queue) -> None:
+def _peak_of_first_call(backend: str, setting: Setting, direction: str) -> float:
     # the kernel, libraries and thread pool are paid for by a call too small to matter
     tiny = Setting((2, 1, 8, 8), setting.dtype)
     steps(backend, tiny)[direction]()
-    run = steps(backend, setting)[direction]
-    before = _resident()
-    Path("/proc/self/clear_refs").write_text("5")  # lowers the high-water mark to what is resident now
-    run()
-    queue.put((_high_water() - before) / 1e6)
-
-
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-def _high_water() -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
-
-
-class Company:
-    """Share of the machine's processor time that went to other processes since this was made (Linux).
-
-    A benchmark beside other work measures the other work too; its report should say so.
-    """
-
-    def __init__(self):
-        self._begun, self._busy, self._own = time.time(), self._all(), self._mine()
-
-    @staticmethod
-    def _all() -> float:
-        fields = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
-
-    @staticmethod
-    def _mine() -> float:
-        return sum(os.times()[:4])
-
-    def share(self) -> float:
-        """Between 0 (alone) and 1."""
-        others = (self._all() - self._busy) - (self._mine() - self._own)
-        return max(0.0, others / ((time.time() - self._begun) * (os.cpu_count() or 1)))
+    return peak_of(steps(backend, setting)[direction], setting.device)[0]
 
 
 def runnable(device: str) -> tuple[tuple[str, ...], dict[str, list[str]]]:

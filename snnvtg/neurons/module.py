@@ -89,7 +89,8 @@ class LIF(nn.Module):
     """LIF layer (Eq. 4) over the first axis, T; state starts at zero for each call unless `v` is given.
 
     `num_channels` makes the learned parameters one per channel of the last axis instead of one for the layer.
-    A learned beta is used clamped to [0, 1]. `backend` may be set at any time; see `available_backends()`.
+    A learned beta is used clamped to [0, 1]; call `constrain_` after each optimiser step, for a value beyond the range
+    has no gradient to come back with. `backend` may be set at any time; see `available_backends()`.
     """
 
     def __init__(
@@ -157,6 +158,14 @@ class LIF(nn.Module):
             backend=self._backend,
         )
         return (spikes, v) if return_state else spikes
+
+    @torch.no_grad()
+    def constrain_(self) -> None:
+        """Put learned values back into their range: beta in [0, 1], v_threshold at least 1 % of where it started."""
+        if self.beta is not None:
+            self.beta.clamp_(0, 1)
+        if self.v_threshold is not None:
+            self.v_threshold.clamp_(min=0.01 * self.parameters_.v_threshold)
 
     def extra_repr(self) -> str:
         """The parameters and backend, for print(model)."""

@@ -6,7 +6,8 @@ from statistics import median
 
 import torch
 
-from snnvtg.neurons.backends import fused, fused_cpu, pages
+from snnvtg import pages
+from snnvtg.neurons.backends import fused, fused_cpu
 from snnvtg.neurons.benchmark import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
 
 

@@ -4,17 +4,15 @@ On the CPU each backend and length has a process of its own, so that its peak me
 """
 
 import ctypes
-import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from snnvtg.measuring import in_own_process, peak_of
 from snnvtg.scan import cpu_kernels, rivals
 from snnvtg.scan.selective import selective_scan
 
@@ -84,15 +82,7 @@ def measure(name: str, setting: Setting) -> list[dict]:
     """Rows of the table for one backend and length, one a direction."""
     if setting.device == "cuda":
         return _rows(name, setting)
-    # a fork of a process that has computed nothing: its high-water mark of memory is not raised by anybody else
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    child = context.Process(target=lambda: queue.put(_rows(name, setting)))
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise RuntimeError(f"measuring {name} at L = {setting.L} ended with status {child.exitcode}")
-    return queue.get()
+    return in_own_process(_rows, name, setting)
 
 
 def _rows(name: str, setting: Setting) -> list[dict]:
@@ -124,7 +114,7 @@ def _rows(name: str, setting: Setting) -> list[dict]:
 
 def _time_and_memory(run: Callable[[], list[Tensor]], setting: Setting) -> tuple[list[float], float, list[Tensor]]:
     """Milliseconds of each repeat, megabytes the first call needs beyond its inputs, and the result."""
-    peak, first, result = _first_call(run, setting)
+    peak, (first, result) = peak_of(lambda: _timed(run, setting.device), setting.device)
     if first > setting.budget * 1e3:
         return [first], peak, result
     times: list[float] = []
@@ -141,20 +131,6 @@ def _timed(run: Callable[[], list[Tensor]], device: str) -> tuple[float, list[Te
     if device == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - begun) * 1e3, result
-
-
-def _first_call(run: Callable[[], list[Tensor]], setting: Setting) -> tuple[float, float, list[Tensor]]:
-    if setting.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        took, result = _timed(run, setting.device)
-        return (torch.cuda.max_memory_allocated() - before) / 1e6, took, result
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    Path("/proc/self/clear_refs").write_text("5")  # lowers the high-water mark to what is resident now
-    took, result = _timed(run, setting.device)
-    status = Path("/proc/self/status").read_text()
-    high = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
-    return (high - before) / 1e6, took, result
 
 
 def _exact(setting: Setting) -> list[Tensor]:

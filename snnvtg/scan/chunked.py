@@ -1,43 +1,63 @@
-"""The selective scan in torch operators, chunk by chunk: for machines without a compiler, and any device.
+"""The bare recurrence in torch operators, for machines without compiler or numba, and for any device.
 
-The forward pass keeps the state at chunk borders only; the backward pass recomputes one chunk at a time, so nothing of
-size B·L·D·N is ever held. `exp(-cumsum)` forms, which need no loop within the chunk, overflow and are not used.
+A slab of samples at a time, CHUNK steps at a time: what one operator leaves the next finds in the caches. Channels lie
+innermost, so that no operator broadcasts along the rows it walks; products that sum over states or channels are batched
+matrix products. `exp(-cumsum)` forms, which need no loop within the chunk, overflow and are not used. Arguments as in
+portable.py; within a slab of b samples and a chunk of q steps, states are (q, b, N, D).
 """
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from snnvtg.scan.inputs import Scan, ScanInputs, compute_dtype
-
-CHUNK = 8
-
-
-def run(scan: Scan) -> tuple[Tensor, list[Tensor]]:
-    """Output (B, L, D) in the type of u, and the last state (B, D, N) of each direction."""
-    scan, dtype = scan.masked(), scan.directions[0].u.dtype
-    y, states = 0, []
-    for direction, reverse in zip(scan.directions, scan.reverse, strict=True):
-        output, state = _one_direction(direction.to(compute_dtype(dtype)), scan.valid_mask, reverse)
-        y, states = y + output, [*states, state]
-    if scan.z is not None:
-        y = y * F.silu(scan.z.to(y.dtype))
-    if scan.valid_mask is not None:
-        y = torch.where(scan.valid_mask[..., None], y, 0)
-    return y.to(dtype), states
+CHUNK = 16
+# states in a slab: an operator of so many elements still runs on one thread; waking a second costs more than it does
+SLAB = 1 << 15
 
 
-def _one_direction(x: ScanInputs, valid_mask: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
-    delta = x.delta if x.delta_bias is None else x.delta + x.delta_bias
-    if x.delta_softplus:
-        delta = F.softplus(delta)
-    u = x.u
-    if valid_mask is not None:
-        # a step of length zero leaves the state as it was; it has to be zero after bias and softplus
-        delta = torch.where(valid_mask[..., None], delta, 0)
-    h = u.new_zeros(u.shape[0], *x.A.shape) if x.initial_state is None else x.initial_state
-    y, h = _Chunked.apply(u, delta, x.A, x.B, x.C, h, reverse)
-    return (y if x.D is None else y + x.D * u), h
+def forward(u, step, A, B, C, initial, reverse: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """y, the last state, and with `keep` the states before each chunk (chunks, B, N, D)."""
+    y, last = torch.empty_like(u), initial.contiguous().clone()
+    parts = _chunks(u.shape[1], reverse)
+    checkpoints = u.new_empty(len(parts) if keep else 0, *last.shape)
+    for rows in _slabs(u, A):
+        room = _rooms(2, u[rows], A)
+        h = last[rows]
+        for c, part in enumerate(parts):
+            if keep:
+                checkpoints[c, rows] = h
+            x, d, into, outof = (tensor[rows, part].transpose(0, 1) for tensor in (u, step, B, C))
+            decay, states = (tensor[: len(d)] for tensor in room)
+            _advance(d, d * x, A, into, h, _order(len(d), reverse), decay, states)
+            y[rows, part] = _over_states(outof, states).transpose(0, 1)
+            h.copy_(states[0 if reverse else -1])
+    return y, last, checkpoints
+
+
+def backward(u, step, A, B, C, checkpoints, grad_y, grad_last, reverse: bool) -> list[Tensor]:
+    """Gradients of u, step, A, B, C and the initial state."""
+    grad_u, grad_step, grad_B, grad_C = (torch.empty_like(tensor) for tensor in (u, step, B, C))
+    grad_A, carry = torch.zeros_like(grad_last), grad_last.clone()
+    parts = list(enumerate(_chunks(u.shape[1], reverse)))
+    for rows in _slabs(u, A):
+        room = _rooms(3, u[rows], A)
+        for c, part in reversed(parts):
+            x, d, into, outof, dy = (tensor[rows, part].transpose(0, 1) for tensor in (u, step, B, C, grad_y))
+            du, order, before = d * x, _order(len(d), reverse), checkpoints[c, rows]
+            decay, states, gradient = (tensor[: len(d)] for tensor in room)
+            _advance(d, du, A, into, before, order, decay, states)
+            grad_C[rows, part] = _over_channels(dy, states).transpose(0, 1)
+            _retreat(dy, outof, carry[rows], order, decay, gradient)
+            grad_B[rows, part] = _over_channels(du, gradient).transpose(0, 1)
+            to_input = _over_states(into, gradient)
+            exponent = _exponent(gradient, decay, states, before, reverse)
+            to_step = exponent[:, :, 0] * A[0]
+            for n in range(1, len(A)):
+                to_step.addcmul_(exponent[:, :, n], A[n])
+            for q in order:
+                grad_A[rows].addcmul_(exponent[q], d[q][:, None])
+            grad_u[rows, part] = (d * to_input).transpose(0, 1)
+            grad_step[rows, part] = to_step.addcmul_(x, to_input).transpose(0, 1)
+    return [grad_u, grad_step, grad_A.sum(0), grad_B, grad_C, carry]
 
 
 def _chunks(length: int, reverse: bool) -> list[slice]:
@@ -46,53 +66,54 @@ def _chunks(length: int, reverse: bool) -> list[slice]:
     return [slice(s, min(s + CHUNK, length)) for s in (reversed(starts) if reverse else starts)]
 
 
-def _states(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, h: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
-    """Decays and states (q, B, D, N) of one chunk's q steps, from the state `h` before it."""
-    delta, du, B = (tensor.transpose(0, 1) for tensor in (delta, delta * u, B))
-    decay = torch.exp(delta[..., None] * A)
-    states = du[..., None] * B[:, :, None]
-    for q in reversed(range(len(states))) if reverse else range(len(states)):
+def _slabs(u: Tensor, A: Tensor) -> list[slice]:
+    """Slices of samples; on a GPU, where the many threads want work, all samples at once."""
+    batch = u.shape[0]
+    size = max(1, SLAB // max(1, A.numel())) if u.device.type == "cpu" else max(1, batch)
+    return [slice(s, min(s + size, batch)) for s in range(0, batch, size)]
+
+
+def _rooms(count: int, u: Tensor, A: Tensor) -> list[Tensor]:
+    """Working tensors (CHUNK, b, N, D) of a slab."""
+    return [u.new_empty(min(CHUNK, u.shape[1]), u.shape[0], *A.shape) for _ in range(count)]
+
+
+def _order(size: int, reverse: bool) -> range:
+    return range(size - 1, -1, -1) if reverse else range(size)
+
+
+def _advance(d, du, A, into, h, order, decay, states) -> None:
+    """Fill decays and states of a chunk from the state `h` before it."""
+    torch.exp(torch.mul(d[:, :, None], A, out=decay), out=decay)
+    torch.mul(du[:, :, None], into[..., None], out=states)
+    for q in order:
         h = states[q].addcmul_(decay[q], h)
-    return decay, states
 
 
-class _Chunked(torch.autograd.Function):
-    """The bare recurrence, h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t and y_t = C_t h_t, with all gradients."""
+def _retreat(dy, outof, carry, order, decay, gradient) -> None:
+    """Fill the states' gradients; `carry`, that of the state after the chunk, becomes that of the state before it."""
+    torch.mul(dy[:, :, None], outof[..., None], out=gradient)
+    gradient[order[-1]] += carry
+    for q, following in zip(order[-2::-1], order[:0:-1], strict=True):
+        gradient[q].addcmul_(gradient[following], decay[following])
+    torch.mul(gradient[order[0]], decay[order[0]], out=carry)
 
-    @staticmethod
-    def forward(ctx, u, delta, A, B, C, h, reverse):
-        borders, y = [], torch.empty_like(u, memory_format=torch.contiguous_format)
-        for part in _chunks(u.shape[1], reverse):
-            borders.append(h)
-            _, states = _states(u[:, part], delta[:, part], A, B[:, part], h, reverse)
-            y[:, part] = torch.matmul(states, C[:, part].transpose(0, 1)[..., None])[..., 0].transpose(0, 1)
-            h = states[0 if reverse else -1].clone()
-        ctx.save_for_backward(u, delta, A, B, C, *borders)
-        ctx.reverse = reverse
-        return y, h if borders else h.clone()
 
-    @staticmethod
-    def backward(ctx, grad_y, grad_h):
-        u, delta, A, B, C, *borders = ctx.saved_tensors
-        grad_u, grad_delta, grad_B, grad_C = (torch.empty_like(t) for t in (u, delta, B, C))
-        grad_A = torch.zeros_like(A)
-        parts = _chunks(u.shape[1], ctx.reverse)
-        for part, border in reversed(list(zip(parts, borders, strict=True))):
-            decay, states = _states(u[:, part], delta[:, part], A, B[:, part], border, ctx.reverse)
-            dy, d, x, b, c = (t[:, part].transpose(0, 1) for t in (grad_y, delta, u, B, C))
-            grad_C[:, part] = torch.matmul(dy[..., None, :], states)[..., 0, :].transpose(0, 1)
-            gradient = dy[..., None] * c[:, :, None]
-            order = range(len(states)) if ctx.reverse else reversed(range(len(states)))
-            before = -1 if not ctx.reverse else 1
-            exponent = states  # reused in place, step by step, for the gradient of delta·A
-            for q in order:
-                gradient[q] += grad_h
-                grad_h = gradient[q] * decay[q]
-                inside = 0 <= q + before < len(states)
-                torch.mul(grad_h, states[q + before] if inside else border, out=exponent[q])
-            grad_B[:, part] = torch.matmul((d * x)[..., None, :], gradient)[..., 0, :].transpose(0, 1)
-            to_input = torch.matmul(gradient, b[..., None])[..., 0]
-            grad_u[:, part] = (d * to_input).transpose(0, 1)
-            grad_delta[:, part] = (torch.einsum("qbdn,dn->qbd", exponent, A) + x * to_input).transpose(0, 1)
-            grad_A += torch.einsum("qbdn,qbd->dn", exponent, d)
-        return grad_u, grad_delta, grad_A, grad_B, grad_C, grad_h, None
+def _exponent(gradient, decay, states, before, reverse: bool) -> Tensor:
+    """Gradient of step·A, in the place of the decays: gradient · decay · the state before each step."""
+    exponent = decay.mul_(gradient)
+    earlier, later = (slice(1, None), slice(None, -1)) if reverse else (slice(None, -1), slice(1, None))
+    exponent[later].mul_(states[earlier])
+    exponent[-1 if reverse else 0].mul_(before)
+    return exponent
+
+
+def _over_states(weights: Tensor, states: Tensor) -> Tensor:
+    """Σ_n weights (q, b, N) · states (q, b, N, D) -> (q, b, D)."""
+    return torch.matmul(weights[:, :, None], states)[:, :, 0]
+
+
+def _over_channels(weights: Tensor, states: Tensor) -> Tensor:
+    """Σ_d weights (q, b, D) · states (q, b, N, D) -> (q, b, N)."""
+    # a row times the transpose: a product with a column takes a path ten times slower
+    return torch.matmul(weights[:, :, None], states.transpose(2, 3))[:, :, 0]

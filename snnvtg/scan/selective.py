@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from snnvtg.composite import composite
-from snnvtg.scan import chunked, cpu_kernels, external, operator, reference, triton_scan
+from snnvtg.scan import cpu_kernels, external, numba_scan, operator, portable, reference, triton_scan
 from snnvtg.scan.choose import Backend, Operation, choose, only_on, operation
 from snnvtg.scan.inputs import Scan, ScanInputs, check
 
@@ -15,11 +15,12 @@ def _cpu_missing(device_type: str) -> list[str]:
 BACKENDS = (
     Backend("reference", reference.run, "It runs everywhere."),
     Backend("cpu", operator.run, cpu_kernels.REMEDY, _cpu_missing),
-    Backend("torch", chunked.run, "It runs everywhere."),
+    Backend("numba", portable.run_numba, numba_scan.REMEDY, numba_scan.missing),
+    Backend("torch", portable.run_torch, "It runs everywhere."),
     Backend("triton", operator.run, triton_scan.REMEDY, triton_scan.missing),
     Backend("mamba-ssm", external.run_scan, external.SCAN_REMEDY, external.scan_missing, external.scan_refuses),
 )
-PREFERENCE = {"cpu": ("cpu", "torch"), "cuda": ("mamba-ssm", "triton", "torch")}
+PREFERENCE = {"cpu": ("cpu", "numba", "torch"), "cuda": ("mamba-ssm", "triton", "torch")}
 ONE_DIRECTION = operation("selective_scan", BACKENDS, PREFERENCE)
 TWO_DIRECTIONS = operation("bidirectional_selective_scan", BACKENDS, PREFERENCE)
 

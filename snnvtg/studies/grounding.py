@@ -1,7 +1,7 @@
-"""One raw query on one video's feature files, with a trained model."""
+"""One raw query on one video's feature files, of any length, with a trained model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from snnvtg.data import Example, collate
-from snnvtg.data.features import join_backbones, normalise, read_features
+from snnvtg.data.feature_rows import FeatureRows, open_rows
+from snnvtg.data.features import join_backbones, normalise
 from snnvtg.data.text import TextEncoder
+from snnvtg.data.windows import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.instrumentation import Rasters
+from snnvtg.metrics.merging import merge_predictions
 from snnvtg.models import SpikeMba
 from snnvtg.models.output import predict
 from snnvtg.records import Prediction, Query
@@ -20,18 +23,41 @@ from snnvtg.training.checkpoint import Checkpoint
 
 LIF_LAYERS = {"q_lif": "queries", "k_lif": "keys", "v_lif": "values", "out_lif": "saliency proposals"}
 """the neurons of a saliency detector and what they spike for"""
+WINDOW = 128
+"""clips of a window where the checkpoint does not say how long its videos were"""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says, and the spikes of its last block: layer → (T, L, C), empty without a detector."""
+    """What a model says, and the spikes of its last block: layer → (T, L, C), empty without a detector.
+
+    The spikes are those of the L clips from clip `first` on: the whole video, or the window about the best moment.
+    """
 
     prediction: Prediction
     spikes: dict[str, np.ndarray]
+    first: int
+    num_clips: int
 
 
-def read_video(named: Sequence[str], checkpoint: Checkpoint, place: Path) -> np.ndarray:
-    """Features (L, Dv) of one video as `checkpoint` (of the file `place`) knows them.
+@dataclass(frozen=True)
+class Video:
+    """One video's backbones in the order of training, on disk until read."""
+
+    parts: tuple[FeatureRows, ...]
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that every backbone has."""
+        return min(part.num_clips for part in self.parts)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Clips start to stop (stop − start, D₁ + D₂ + …) float32, each backbone normalised, no time endpoints."""
+        return np.concatenate([normalise(part.read(start, stop)) for part in self.parts], axis=1)
+
+
+def open_video(named: Sequence[str], checkpoint: Checkpoint, place: Path) -> Video:
+    """One video as `checkpoint` (of the file `place`) knows them.
 
     `named`: feature files, one a backbone, each as PATH or NAME=PATH. The names must be the checkpoint's, in its
     order; a PATH alone goes by the name of its folder, or by the checkpoint's own name where it has one backbone.
@@ -44,11 +70,12 @@ def read_video(named: Sequence[str], checkpoint: Checkpoint, place: Path) -> np.
             f"{place}: was trained on {' + '.join(wanted)}, the features given are {' + '.join(names) or 'none'}; "
             f"give them as {' '.join(f'{name}=FILE.npz' for name in wanted)}"
         )
-    video = join_backbones([normalise(read_features(path)) for _, path in parts])
-    if video.shape[1] != checkpoint.video_width:
+    video = Video(tuple(open_rows(path) for _, path in parts))
+    width = sum(part.width for part in video.parts)
+    if width != checkpoint.video_width - 2:
         files = " + ".join(str(path) for _, path in parts)
         raise InputError(
-            f"{files}: {video.shape[1] - 2} features a clip, {place} was trained with {checkpoint.video_width - 2} "
+            f"{files}: {width} features a clip, {place} was trained with {checkpoint.video_width - 2} "
             f"({' + '.join(wanted)}); extract them with the same backbones"
         )
     return video
@@ -64,18 +91,48 @@ def name_and_path(entry: str, wanted: tuple[str, ...]) -> tuple[str, Path]:
 
 
 def encode_query(encoder: TextEncoder, query: Query, checkpoint: Checkpoint, place: Path) -> np.ndarray:
-    """Token features (N, Dt) of the query, refused where their width is not the checkpoint's."""
+    """Token features (N, Dt) of the query, refused where the encoder is not the checkpoint's."""
     if encoder.width != checkpoint.text_width:
         raise InputError(
             f"text {encoder.name}: {encoder.width} features a token, {place} was trained with {checkpoint.text_width}; "
             "name the encoder it was trained with"
         )
+    checkpoint.require_text(encoder.name, encoder.marks, place)
     return encoder(query)
 
 
 @torch.inference_mode()
-def answer(model: nn.Module, query: Query, video: np.ndarray, text: np.ndarray, clip_length: float) -> Answer:
-    """Ground one query: video (L, Dv), text (N, Dt), clip_length in seconds."""
+def answer(model: nn.Module, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int) -> Answer:
+    """Ground one query: text (N, Dt), clip_length in seconds.
+
+    A video of more than `window` clips is read in windows that share half with the next, one batch of them at a time.
+    """
+    if window < 2:
+        raise InputError(f"window is {window} clips; expected at least 2")
+    if video.num_clips <= window:
+        return _answer_whole(model, query, video.read(0, video.num_clips), text, clip_length)
+    parts = _answer_parts(model, query, video, text, clip_length, window)
+    merged = merge_predictions(parts, clip_length=clip_length, num_clips=video.num_clips)
+    start, end, _ = merged.pred_relevant_windows[0]
+    middle = (start + end) / 2 / clip_length
+    # the window in whose middle the best moment lies
+    first = min(window_starts(video.num_clips, window, window // 2), key=lambda s: abs(s + window / 2 - middle))
+    shown = replace(query, duration=window * clip_length)
+    raster = _answer_whole(model, shown, video.read(first, first + window), text, clip_length)
+    return Answer(merged, raster.spikes, first, window)
+
+
+def _answer_parts(
+    model: nn.Module, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int
+) -> Iterator[tuple[int, Prediction]]:
+    """(first clip, prediction) of each window."""
+    sizes = {"size": window, "overlap": window // 2}
+    for starts, batch in windowed_batches(query, text, video.read, video.num_clips, clip_length, **sizes):
+        yield from zip(starts, predict(model(batch), batch, model.config.decoding), strict=True)
+
+
+def _answer_whole(model: nn.Module, query: Query, rows: np.ndarray, text: np.ndarray, clip_length: float) -> Answer:
+    video = join_backbones([rows])
     batch = collate([Example(query, video, text)], clip_length)
     layers = detector_layers(model)
     with Rasters(model, tuple(layers)) as rasters:
@@ -85,7 +142,7 @@ def answer(model: nn.Module, query: Query, video: np.ndarray, text: np.ndarray, 
         # the layers also see the relevant slots, which are no clips
         first = model.config.num_slots if model.config.slot_position == "prefix" else 0
         spikes[title] = rasters[name][0][:, 0, first : first + len(video)].numpy()
-    return Answer(predict(output, batch, model.config.decoding)[0], spikes)
+    return Answer(predict(output, batch, model.config.decoding)[0], spikes, 0, len(video))
 
 
 def detector_layers(model: nn.Module) -> dict[str, str]:

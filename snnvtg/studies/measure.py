@@ -46,5 +46,5 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Number of trained parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Number of weights learned from data: those trained by gradient and those fitted in closed form."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,6 +1,8 @@
 """Jobs in processes of their own, one thread each."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
@@ -18,7 +20,7 @@ def in_processes(
     """`work(load(), job)` of every job, as they finish; `load` runs once in each process.
 
     Every process computes in one thread, so that a job's figures depend neither on the number of workers nor on what
-    ran before it.
+    ran before it. Processes end with the one that started them, however it ends.
     """
     if not jobs:
         return
@@ -38,8 +40,15 @@ _loaded: Any = None
 
 def _start(load: Callable[[], Any]) -> None:
     global _loaded
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _loaded = load()
+
+
+def _end_with_parent() -> None:
+    """A killed parent says no goodbye; without this its processes would go on training, and then wait for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _call(work: Callable[[Any, Job], Result], job: Job) -> Result:

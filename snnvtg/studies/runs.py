@@ -24,14 +24,20 @@ SHAPING = (
 )
 
 
+MEASURING = ("energy/**/*", "instrumentation/*", "metrics/recall.py", "studies/measure.py")
+
+
 @lru_cache
-def code_digest() -> str:
-    """Digest of the source that decides what a trained model is: changed code never reuses an older model."""
+def code_digest(patterns: tuple[str, ...] = SHAPING) -> str:
+    """Digest of the source that decides what a trained model is: changed code never reuses an older model.
+
+    With `MEASURING`, of the source that decides what its accuracy and cost are found to be.
+    """
     package = PROJECT / "snnvtg"
-    files = [file for pattern in SHAPING for file in sorted(package.glob(pattern))]
+    files = [file for pattern in patterns for file in sorted(package.glob(pattern))]
     digest = hashlib.sha256()
     for file in files:
-        if file.suffix in {".py", ".cpp", ".hpp", ".cu"}:
+        if file.suffix in {".py", ".cpp", ".hpp", ".cu", ".json"}:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

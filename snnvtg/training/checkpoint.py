@@ -1,7 +1,8 @@
 """Checkpoints: everything a model needs to run again, or a training run to go on."""
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ class Checkpoint:
     state: dict[str, torch.Tensor]
     progress: dict[str, Any]
     """epoch, validation history; for a run that can go on also the optimiser, averages and random states"""
+    text_name: str = ""
+    """the text encoder's name; empty where unknown (an older checkpoint): then the width alone can be checked"""
+    text_marks: Mapping[str, str] = field(default_factory=dict)
+    """checksums of the encoder: of the vectors of common words, or of a model's weights; empty for token files"""
+    longest: int = 0
+    """clips of the longest training video; 0 where an older version did not say"""
 
     def build(self) -> torch.nn.Module:
         """The model with its weights, in evaluation mode."""
@@ -49,10 +56,28 @@ class Checkpoint:
                     f"{path}: was trained with {name} {mine}, the data {data.name} has {given}; "
                     "give the same features in the same order, or train on these"
                 )
+        self.require_text(data.text_name, data.text_marks, path)
+
+    def require_text(self, name: str, marks: Mapping[str, str], path: Path) -> None:
+        """Raise InputError where the text encoder `name` with its `marks` is not the one of training.
+
+        What one side does not know (an older checkpoint, a token file) cannot differ.
+        """
+        if self.text_name and name and name != self.text_name:
+            raise InputError(
+                f"{path}: was trained with the text encoder {self.text_name}, given is {name}; name that of training"
+            )
+        for key, mark in marks.items():
+            if self.text_marks.get(key, mark) != mark:
+                word = f", which has another vector for {key!r}" if key else ""
+                raise InputError(
+                    f"{path}: was trained with another {name} than the one given{word}; name the text encoder's files "
+                    "of training"
+                )
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
-        content = dataclasses.asdict(dataclasses.replace(self, state={}, progress={}))
+        content = dataclasses.asdict(dataclasses.replace(self, state={}, progress={}, text_marks=dict(self.text_marks)))
         content |= {"state": self.state, "progress": self.progress, "format": FORMAT}
         with atomic(path) as scratch:
             torch.save(content, scratch)

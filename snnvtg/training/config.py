@@ -28,6 +28,16 @@ class LossConfig:
     entropy_negatives: Literal["rolled", "batch"] = "rolled"
     entropy_temperature: float = 0.5
     """β_e"""
+    rate: float = 0.0
+    """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter beside the others"""
+    rate_target: float = 0.1
+    """spikes per neuron and step up to which a LIF layer pays nothing"""
+
+    def __post_init__(self):
+        if not self.rate >= 0:
+            raise InputError(f"rate: expected a weight of at least 0, got {self.rate}")
+        if not 0 <= self.rate_target <= 1:
+            raise InputError(f"rate_target: expected spikes per neuron and step in [0, 1], got {self.rate_target}")
 
 
 @dataclass(frozen=True)
@@ -105,15 +115,16 @@ PRESETS = {
             attention_order="values",
             centre_videos=True,
             position="none",
-            dropout=0.15,
-            input_dropout=0.3,
+            dropout=0.25,
+            input_dropout=0.4,
             state_size=8,
+            alignment="ridge",
             decoding="expected_iou",
         ),
         TrainingConfig(
-            epochs=14,
+            epochs=6,
             batch_size=32,
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             optimiser="adamw",
             weight_decay=0.05,
             schedule="cosine",

@@ -1,6 +1,7 @@
 """Training: Adam, best epoch by validation, checkpoints that resume to the same figures."""
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from tqdm import tqdm
 from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.errors import InputError
 from snnvtg.models import MODELS
+from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 from snnvtg.training.config import TrainingConfig
 from snnvtg.training.evaluation import evaluate
 from snnvtg.training.losses import grounding_losses
+from snnvtg.training.rates import recorded_rates
 
 
 def train(
@@ -72,7 +75,8 @@ class _Run:
         self.average = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
         optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
         settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
-        self.optimiser = optimiser(self.model.parameters(), **settings)
+        self.learned_neurons = [m for m in self.model.modules() if isinstance(m, LIF) and list(m.parameters())]
+        self.optimiser = optimiser(self._parameter_groups(), **settings)
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
         self.epoch = self.best_epoch = self.step = 0
         self.best_state: dict[str, torch.Tensor] = {}
@@ -103,9 +107,11 @@ class _Run:
             group["lr"] = self.config.learning_rate * self._rate()
         if self.config.word_dropout:
             batch = drop_words(batch, self.config.word_dropout)
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16"):
+        mixed = torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16")
+        recording = recorded_rates(self.model) if self.config.loss.rate else nullcontext()
+        with mixed, recording as rates:
             output = self.model(batch)
-        loss = sum(grounding_losses(output, batch, self.config.loss).values())
+        loss = sum(grounding_losses(output, batch, self.config.loss, rates).values())
         if not torch.isfinite(loss):
             raise InputError(
                 f"training diverged at step {self.step} (loss {loss.item()}); lower learning_rate "
@@ -115,9 +121,18 @@ class _Run:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimiser.step()
+        for layer in self.learned_neurons:
+            layer.constrain_()
         self.step += 1
         self._update_average()
         return float(loss.detach())
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Weights, and apart from them learned leaks and thresholds: a decay towards 0 means nothing to those."""
+        neurons = [parameter for layer in self.learned_neurons for parameter in layer.parameters()]
+        apart = {id(parameter) for parameter in neurons}
+        groups = [{"params": [p for p in self.model.parameters() if id(p) not in apart]}]
+        return [*groups, {"params": neurons, "weight_decay": 0.0}] if neurons else groups
 
     def _rate(self) -> float:
         warmup = self.config.warmup_epochs * self.steps_per_epoch
@@ -176,6 +191,9 @@ class _Run:
             clip_length=self.data.clip_length,
             state=state,
             progress=progress,
+            text_name=self.data.text_name,
+            text_marks=dict(self.data.text_marks),
+            longest=max(round(query.duration / self.data.clip_length) for query in self.data.train.queries),
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:
@@ -201,8 +219,10 @@ class _Run:
 
 
 def fit_inputs(model: nn.Module, dataset: GroundingDataset) -> None:
-    """Standardise the model's inputs by the training set, each dimension of video and text on its own."""
+    """Standardise the model's inputs by the training set, each dimension on its own, and fit its linear alignment."""
     model.project_vis.fit(*feature_statistics(dataset))
     words = np.concatenate(dataset.texts)
     mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
     model.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
+    if model.alignment is not None:
+        model.alignment.fit(dataset)

@@ -1,19 +1,25 @@
 """The losses of Section 3.5, made to train, and the foreground loss the paper leaves out."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnvtg.errors import InputError
 from snnvtg.models.output import GroundingOutput
 from snnvtg.records import Batch
 from snnvtg.training.config import LossConfig
 
 
-def grounding_losses(output: GroundingOutput, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+def grounding_losses(
+    output: GroundingOutput, batch: Batch, config: LossConfig, rates: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """Every loss term, weighted; their sum is L_all.
 
     L_all = α_c L_con + α_s L_s + α_e L_e as printed has nothing that trains a window's confidence: `foreground` is a
-    named addition, and so is `overlap`.
+    named addition, and so are `overlap` and `rate`, which needs the `recorded_rates` of the model's run. A model
+    without spikes has no contrastive and no rate loss.
     """
     terms = {
         "foreground": config.foreground * foreground_loss(output, batch, config),
@@ -24,6 +30,10 @@ def grounding_losses(output: GroundingOutput, batch: Batch, config: LossConfig) 
         terms["overlap"] = config.overlap * overlap_loss(output, batch)
     if output.spikes and config.contrastive:
         terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)
+    if output.spikes and config.rate:
+        if not rates:
+            raise InputError("loss.rate: expected the firing rates of the run; run the model within recorded_rates")
+        terms["rate"] = config.rate * rate_loss(rates, config)
     return terms
 
 
@@ -74,6 +84,17 @@ def contrastive_loss(output: GroundingOutput, batch: Batch, config: LossConfig) 
         return F.cross_entropy(similarity, target)
     matching = similarity.softmax(1).diagonal()
     return -torch.log((1 - matching).clamp(min=1e-6)).mean()
+
+
+def rate_loss(rates: Mapping[str, Tensor], config: LossConfig) -> Tensor:
+    """Mean over the LIF layers of max(0, rate − target)², the rate being spikes per neuron and step of the layer.
+
+    The upper-bound form of Cramer et al. (2020) and Zenke & Vogels (2021), on layers as wholes. One-sided, for what it
+    is after is energy: a layer below the target costs less, and the two-sided (rate − target)² of Bellec et al. (2018)
+    would make it fire. All four layers of a detector count: the spikes of Q, K and V drive the attention products,
+    the output's feed MRM.
+    """
+    return torch.stack(list(rates.values())).sub(config.rate_target).clamp(min=0).square().mean()
 
 
 def entropy_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:

@@ -77,6 +77,9 @@ def test_a_test_split_needs_no_windows(tmp_path, write_lines, failure):
         ({**GOOD, "relevant_clip_ids": [1], "saliency_scores": [[1], [2]]}, "expected a list of 1"),
         ({**GOOD, "relevant_clip_ids": [1, 2], "saliency_scores": [[1], [2, 3]]}, "differ in length"),
         ({**GOOD, "relevant_clip_ids": [-1], "saliency_scores": [[1]]}, "expected integers from 0"),
+        ({**GOOD, "relevant_clip_ids": [10**30], "saliency_scores": [[1]]}, "expected integers from 0"),
+        ({**GOOD, "relevant_clip_ids": [1, 1], "saliency_scores": [[1], [2]]}, "holds 1 twice"),
+        ({**GOOD, "query": "a \ud800"}, "half a character"),
         ('{"qid": ' + "9" * 5000 + "}", "malformed JSON"),
     ],
 )

@@ -77,3 +77,16 @@ def test_the_papers_settings_stand_beside_each_of_its_data_sets():
 def test_an_unknown_data_set_lists_the_known():
     with pytest.raises(InputError, match="unknown data set 'msr'; expected one of qvhighlights, charades_sta"):
         benchmark("msr")
+
+
+def test_rated_clips_become_windows_to_train_on(tmp_path):
+    # means 1.5, 3.5, 5 of 2-s clips: above their median 3.5 is the last alone
+    (tmp_path / "t.jsonl").write_text(json.dumps(TVSUM))
+    (query,) = benchmark("tvsum").read_to_train(tmp_path / "t.jsonl")
+    assert query.relevant_windows == ((4.0, 6.0),) and benchmark("tvsum").read(tmp_path / "t.jsonl") != (query,)
+    # clips 1, 2 and 4 of 1 s match
+    (tmp_path / "y.jsonl").write_text(json.dumps({**YOUTUBE, "match": [-1, 1, 1, 0, 1]}))
+    (query,) = benchmark("youtube_highlights").read_to_train(tmp_path / "y.jsonl")
+    assert query.relevant_windows == ((1.0, 3.0), (4.0, 5.0))
+    (tmp_path / "y.jsonl").write_text(json.dumps({**YOUTUBE, "match": [-1, 0]}))
+    assert benchmark("youtube_highlights").read_to_train(tmp_path / "y.jsonl")[0].relevant_windows == ()

@@ -141,6 +141,13 @@ def test_nobody_listening_and_no_address_are_named(tmp_path):
         fetch("no address", tmp_path / "f", wait=0)
 
 
+def test_a_folder_that_cannot_be_is_named(server, tmp_path):
+    (tmp_path / "f").write_text("a file")
+    with pytest.raises(InputError, match="f: cannot be made a folder"):
+        fetch(server.url, tmp_path / "f" / "g")
+    assert server.requests == []
+
+
 def test_no_room_is_said_before_anything_is_fetched(server, tmp_path):
     with pytest.raises(InputError, match="bytes free; make room"):
         fetch(server.url, tmp_path / "f", size=1 << 60)

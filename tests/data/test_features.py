@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snnvtg.data.feature_rows import open_rows
 from snnvtg.data.features import load_video, normalise, read_features, time_endpoints
 from snnvtg.errors import InputError
 
@@ -53,6 +54,42 @@ def test_a_bad_array_names_the_file(tmp_path, array, said):
     with pytest.raises(InputError) as caught:
         read_features(save(tmp_path / "v.npz", array))
     assert "v.npz" in str(caught.value) and said in str(caught.value)
+
+
+def test_the_two_files_of_tvsums_i3d_are_one_backbone(tmp_path):
+    # joined (3, 4) before normalising: norm 5, not 3 and 4; cut to the shorter
+    np.save(tmp_path / "v_rgb.npy", np.array([[3.0], [1.0], [1.0]]))
+    np.save(tmp_path / "v_opt.npy", np.array([[4.0], [0.0]]))
+    np.testing.assert_allclose(load_video("v", [tmp_path])[:, :2], [[0.6, 0.8], [1, 0]], atol=1e-4)
+    rows = open_rows(tmp_path / "v_rgb.npy")
+    np.testing.assert_array_equal(rows.read(0, rows.num_clips), [[3, 4], [1, 0]])
+    (tmp_path / "v_opt.npy").unlink()
+    with pytest.raises(InputError, match=r"v_opt\.npy: no such file; v_rgb\.npy is half of the features of v"):
+        load_video("v", [tmp_path])
+    # a video whose own name ends so is whole
+    assert load_video("v_rgb", [tmp_path]).shape == (3, 3)
+
+
+def test_rows_are_read_a_slice_at_a_time_and_a_bad_one_is_numbered(tmp_path):
+    rows = np.arange(1.0, 31.0).reshape(10, 3)
+    rows[7, 1] = np.nan
+    np.savez_compressed(tmp_path / "v.npz", features=rows)
+    video = open_rows(tmp_path / "v.npz")
+    assert (video.num_clips, video.width) == (10, 3)
+    np.testing.assert_array_equal(video.read(2, 5), rows[2:5])
+    with pytest.raises(InputError, match=r"v\.npz: NaN or infinite features, first in row 7"):
+        video.read(6, 10)
+    with pytest.raises(InputError, match="no key 'features'; keys there: x"):
+        np.savez(tmp_path / "w.npz", x=rows)
+        open_rows(tmp_path / "w.npz")
+    with pytest.raises(InputError, match=r"nowhere\.npz: cannot be read"):
+        open_rows(tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize("name", ["../v", "", "a" * 300, "v\0"])
+def test_what_can_be_no_file_name_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="is no file name"):
+        load_video(name, [tmp_path])
 
 
 def test_a_missing_file_folder_and_key_are_named(tmp_path):

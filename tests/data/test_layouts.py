@@ -1,9 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from snnvtg.data.layouts import load_benchmark
+from snnvtg.data.packed import pack_features
 from snnvtg.errors import InputError
 
 WIDTHS = {"clip": 4, "slowfast": 3}
@@ -45,8 +44,8 @@ def test_each_toolkits_folder_is_read_where_it_lies(make_layout, layout, video, 
     root = make_layout(video, text, text_file, "metadata" if layout == "univtg" else ".")
     data = load_benchmark("charades_sta", root, layout=layout)
     assert (data.video_width, data.text_width, data.clip_length) == (3 + 4 + 2, 5, 1.0)
-    expected = [Path(video.format(backbone=backbone)).name for backbone in ("slowfast", "clip")]
-    assert list(data.feature_names) == expected
+    # the same names whichever toolkit's folder, so that a model trained on one reads another
+    assert (data.feature_names, data.text_name) == (("slowfast", "clip"), "clip")
     assert data.name == "charades_sta" and data.test.queries == data.val.queries != data.train.queries
     example = data.val[0]
     assert example.text.shape == (6, 5)
@@ -112,3 +111,41 @@ def test_bad_token_files_are_named(make_layout, tokens, said):
     root = make_layout("features/{backbone}", "features/clip_text", "qid{qid}.npz")
     np.savez(root / "features" / "clip_text" / "qid1.npz", last_hidden_state=tokens)
     assert said in failure(root)
+
+
+def test_one_hdf5_file_may_stand_for_a_backbones_folder(make_layout):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    root = make_layout("vid_{backbone}", "txt_clip", "{qid}.npz")
+    expected = load_benchmark("charades_sta", root, layout="univtg")
+    (root / "h5py").mkdir()
+    with h5py.File(root / "h5py" / "vid_clip.hdf5", "w") as file:
+        for path in list((root / "vid_clip").glob("*.npz")):
+            file[path.stem] = np.load(path)["features"]
+            path.unlink()
+    (root / "vid_clip").rmdir()
+    found = load_benchmark("charades_sta", root, layout="univtg")
+    assert found.feature_names == ("slowfast", "clip")
+    np.testing.assert_array_equal(found.val[0].video, expected.val[0].video)
+
+
+def test_packed_features_must_have_the_order_asked_for(make_layout):
+    root = make_layout("features/{backbone}", "features/clip_text", "qid{qid}.npz")
+    folders = [root / "features" / name for name in ("slowfast", "clip")]
+    pack_features(["v0", "v1"], folders, root / "packed")
+    packed = load_benchmark("charades_sta", root, packed=root / "packed")
+    np.testing.assert_array_equal(packed.val[0].video, load_benchmark("charades_sta", root).val[0].video)
+    said = failure(root, packed=root / "packed", backbones=("clip", "slowfast"))
+    assert "packed from slowfast + clip, asked for clip + slowfast" in said
+
+
+def test_a_file_may_be_named_where_a_part_of_its_name_is_not_enough(make_layout, record, write_lines):
+    root = make_layout("features/{backbone}", "features/clip_text", "qid{qid}.npz")
+    write_lines(root / "val_old.jsonl", [record(1, "v0", [[1, 3]])])
+    data = load_benchmark("charades_sta", root, splits=("train", "val_old.jsonl", "val_old.jsonl"))
+    assert data.val.queries[0].vid == "v0"
+    assert load_benchmark("charades_sta", root, annotations=root / "val_old.jsonl").train.queries[0].vid == "v0"
+
+
+def test_a_text_that_names_no_encoder_is_one_line(make_layout):
+    root = make_layout("features/{backbone}", "features/clip_text", "qid{qid}.npz")
+    assert "text 'tokens:x': expected" in failure(root, text="tokens:x")

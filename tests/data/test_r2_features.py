@@ -42,7 +42,7 @@ def test_the_command_writes_what_the_folders_readers_read(folders, monkeypatch, 
         runpy.run_path(str(EXPERIMENT), run_name="__main__")
         assert capsys.readouterr().out.count(said) == 2
     assert read_features(out / "clip_r2" / "v.npz").shape == (2, WIDTH)
-    assert read_tokens(out / "clip_r2_text" / "qid7.npz", "last_hidden_state").shape == (2, WIDTH)
+    assert read_tokens(out / "clip_r2_text" / "qid7.npz").shape == (2, WIDTH)
 
 
 def test_another_shape_or_nan_names_the_file(folders):

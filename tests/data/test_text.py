@@ -82,3 +82,13 @@ def test_a_bad_vector_file_names_its_line(tmp_path, content, said):
 def test_a_missing_vector_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"glove\.txt: cannot be read"):
         GloveText(tmp_path / "glove.txt", ["the man"])
+
+
+def test_marks_tell_the_vectors_of_common_words_whatever_is_asked(glove):
+    first = GloveText(glove, ["the man", "the laptop"]).marks
+    assert list(first) == ["the", "laptop", "man"]
+    other = GloveText(glove, ["the man runs"]).marks
+    assert {word: first[word] for word in ("the", "man")} == {word: other[word] for word in ("the", "man")}
+    glove.write_text(LINES.replace("man 0 1", "man 0 2"))
+    changed = GloveText(glove, ["the man"]).marks
+    assert changed["the"] == first["the"] and changed["man"] != first["man"]

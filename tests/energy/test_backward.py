@@ -62,3 +62,19 @@ def test_the_forward_of_a_training_step_is_that_of_training_without_gradients(mo
     assert with_gradients.totals["synops"] == without.totals["synops"]
     assert with_gradients.totals["macs_dense"] == without.totals["macs_dense"]
     assert not without.backward_totals["macs"]
+
+
+def test_clipping_and_the_optimiser_stand_apart_from_both_passes(model, make_batch):
+    batch = make_batch()
+    with Ledger(model, strict=True) as passes:
+        step(model, batch)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0, foreach=True)  # the same spikes again
+    with Ledger(model, strict=True) as whole:
+        for _ in range(2):
+            step(model, batch)
+            optimiser.step()
+    assert whole.totals["macs"] == 2 * passes.totals["macs"]
+    assert whole.totals["add"] == 2 * passes.totals["add"]
+    assert whole.backward_totals["macs"] == 2 * passes.backward_totals["macs"]
+    trained = sum(p.numel() for p in model.parameters() if p.grad is not None)
+    assert whole.update_totals["add"] == 2 * trained  # weight − lr · gradient

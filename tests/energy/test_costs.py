@@ -20,6 +20,7 @@ from snnvtg.energy import (
 )
 from snnvtg.energy.costs import TABLES
 from snnvtg.errors import InputError
+from snnvtg.neurons import LIF
 
 HOROWITZ = {"fp32": (0.9, 3.7, 4.6), "fp16": (0.4, 1.1, 1.5), "int8": (0.03, 0.2, 0.23), "int32": (0.1, 3.1, 3.2)}
 
@@ -38,11 +39,11 @@ def test_compute_models_hold_horowitz_figures(width):
         ("loihi_keras_spiking", 27.1, 81),
         ("spinnaker_keras_spiking", 13300, 26000),
         ("spinnaker2_keras_spiking", 450, 2190),
-        ("loihi_seneca", 23.6, 0),
-        ("truenorth_seneca", 2.5, 0),
-        ("spinnaker_seneca", 45, 0),
-        ("spinnaker2_seneca", 10, 0),
-        ("seneca", 2.8, 0),
+        ("loihi_seneca", 23.6, None),
+        ("truenorth_seneca", 2.5, None),
+        ("spinnaker_seneca", 45, None),
+        ("spinnaker2_seneca", 10, None),
+        ("seneca", 2.8, None),
     ],
 )
 def test_chip_models_hold_their_tables_figures(name, synop, update):
@@ -75,6 +76,15 @@ def test_a_chip_leaves_what_is_no_synop_to_its_host():
     assert energy_pj(softmax_account(), "seneca") == energy_pj(softmax_account(), "45nm_fp32")
 
 
+def test_a_neuron_update_without_a_price_is_left_to_the_host():
+    """Three neurons over two steps: 5 synops, 6 updates; SENECA's table prices no update, keras-spiking's does."""
+    updates = dict.fromkeys(("mul", "add", "compare", "select"), (6, 6))
+    account = Account([OpRecord("aten.mm", {"ac": (5, 9), "add": (6, 6)}), OpRecord("lif", updates, outputs=6)])
+    neurons = 6 * (3.7 + 0.9 + 0.9 + 0.03) + 6 * 0.9
+    assert energy_pj(account, "seneca") == pytest.approx(5 * 2.8 + neurons)
+    assert energy_pj(account, "loihi_keras_spiking") == pytest.approx(5 * 27.1 + 6 * 81)
+
+
 def test_totals_price_like_their_account():
     account = softmax_account()
     for name, model in COST_MODELS.items():
@@ -98,6 +108,19 @@ def test_a_dense_layer_reads_input_weights_and_bias_and_writes_its_output():
     assert made["arithmetic"] == pytest.approx(macs * 3.2 + outputs * 0.1)
     assert made["address"] == pytest.approx((macs + outputs) * 0.03)
     assert made["dram"] == 0
+
+
+@torch.no_grad()
+def test_a_current_that_no_spikes_added_up_is_read_at_every_step():
+    """Linear(4 → 3) → LIF, T = 5: dense input, so the current lies in memory; behind spikes it is the potential."""
+    model = nn.Sequential(nn.Linear(4, 3, bias=False), LIF())
+    with Ledger(model, strict=True) as dense:
+        model(torch.rand(5, 1, 4))
+    with Ledger(model, strict=True) as spiking:
+        spiking.mark_spikes(x := torch.ones(5, 1, 4), num_timesteps=5)
+        model(x)
+    assert energy_breakdown_pj(dense, "memory_lemaire_new_sram")["input"] == (5 * 4 + 5 * 3) * 5
+    assert energy_breakdown_pj(spiking, "memory_lemaire_new_sram")["input"] == 5 * 4 * 5
 
 
 def test_weights_beyond_the_cache_come_from_dram():
@@ -144,6 +167,11 @@ def test_users_add_their_own_model(tmp_path):
             '{"name": "x", "kind": "chip", "title": "", "source": "", "host": "45nm_fp32",'
             ' "pj": {"synop": -1, "neuron_update": 0}}',
             "at least 0",
+        ),
+        (
+            '{"name": "x", "kind": "chip", "title": "", "source": "", "host": "45nm_fp32",'
+            ' "pj": {"synop": null, "neuron_update": null}}',
+            "a price for synop",
         ),
     ],
 )

@@ -19,6 +19,8 @@ VARIANTS = [
     {"slot_position": "prefix"},
     {"scan_direction": "forward"},
     {"qkv_bn": False},
+    {"encoding": "poisson"},
+    {"encoding": "latency"},
     {"position": "none"},
     {"cmr_residual": False},
 ]

@@ -1,6 +1,4 @@
-"""Three more networks counted by hand, beside the tools that can count them at all."""
-
-import itertools
+"""Three more networks counted by hand; what other tools say of them is in test_independent_tools.py."""
 
 import pytest
 import torch
@@ -8,34 +6,7 @@ from torch import nn
 
 from snnvtg.energy import Ledger
 from snnvtg.energy.crosscheck import cross_check
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
-from snnvtg.models import SpikeMba
-from snnvtg.neurons import LIF, LIFParameters
-
-
-class SpikesThroughConvolution(nn.Module):
-    """LIF → Conv2d(4 → 6, 3 × 3, stride 2, padding 1, 2 groups), a bias; input (T·B, 4, 5, 5) as T = 1."""
-
-    def __init__(self):
-        super().__init__()
-        self.lif, self.conv = LIF(), nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)
-
-    def forward(self, current):
-        return self.conv(self.lif(current).squeeze(0))
-
-
-def taps(spikes) -> int:
-    """Every (spike, output) pair that a 3 × 3 window of stride 2 and padding 1 joins, by walking them all."""
-    pairs = 0
-    for row, column in itertools.product(range(5), range(5)):
-        windows = sum(
-            0 <= row + 1 - 2 * i < 3 and 0 <= column + 1 - 2 * j < 3 for i, j in itertools.product(range(3), range(3))
-        )
-        pairs += int(spikes[:, :, row, column].sum()) * windows * 3  # 6 output channels in 2 groups: 3 are reached
-    return pairs
-
-
-CURRENT = torch.randn(1, 2, 4, 5, 5, generator=torch.Generator().manual_seed(1)) * 2
+from tests.energy.networks import CURRENT, TOKENS, VALID, K, Q, SpikesThroughConvolution, detector, taps, tiny_spikemba
 
 
 def test_strided_grouped_convolution():
@@ -49,18 +20,6 @@ def test_strided_grouped_convolution():
     assert ledger.totals["acs_dense"] == outputs * 2 * 3 * 3  # 2 channels a group, 9 taps, padding included
     assert ledger.totals["spike_bias_adds"] == outputs
     assert ledger.totals["neuron_updates"] == 2 * 4 * 5 * 5
-
-
-def test_strided_grouped_convolution_against_spikingjelly():
-    counters = pytest.importorskip("spikingjelly.activation_based.op_counter")
-    model = SpikesThroughConvolution()
-    with torch.no_grad(), Ledger(model, skip_zero_weights=True) as ledger:
-        model(CURRENT)
-        spikes = model.lif(CURRENT)[0]
-    counter = counters.SynOpCounter()
-    with torch.no_grad(), counters.DispatchCounterMode([counter]):
-        model.conv(spikes)
-    assert counter.get_total() == ledger.totals["synops"] == taps(spikes)
 
 
 @pytest.mark.parametrize(
@@ -85,26 +44,10 @@ def test_fan_out_of_every_convolution_is_that_of_ones_convolved(convolution, sha
     assert ledger.totals["synops"] == round(float(convolution(spikes).detach().double().sum()))
 
 
-Q = torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
-K = torch.tensor([[1.0, 0, 0, 1], [0, 1, 1, 0], [1, 1, 1, 1]])
-V = torch.tensor([[0.0, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 1]])
-
-
-def detector(order: str) -> SpikingSaliencyDetector:
-    """Width 4, two heads of 2, no normalisation before Q, K, V, whose currents are the spikes below times 2."""
-    model = SpikingSaliencyDetector(4, 2, LIFParameters(), scale=0.125, qkv_bn=False, order=order).eval()
-    for layer, spikes in ((model.q_proj, Q), (model.k_proj, K), (model.v_proj, V)):
-        with torch.no_grad():
-            layer.weight.zero_()
-            layer.weight[:, :3] = 2 * spikes.t()
-            layer.bias.zero_()
-    return model
-
-
 def attention_records(order: str):
-    tokens, model = torch.eye(3, 4).unsqueeze(0), detector(order)  # token i selects row i of the spikes
+    model = detector(order)
     with torch.no_grad(), Ledger(model, strict=True) as ledger:
-        model(tokens, torch.ones(1, 3, dtype=torch.bool), 1)
+        model(TOKENS, VALID, 1)
     products = [record for record in ledger.records if record.op == "aten.bmm"]
     fired = {record.module: record.spikes_out for record in ledger.records if record.op == "lif"}
     return ledger, products, fired
@@ -131,18 +74,6 @@ def test_attention_values_first():
     """
     _, products, _ = attention_records("values")
     assert [record.counts for record in products] == [{"ac": (5, 24)}, {"ac": (12, 24)}]
-
-
-def test_attention_against_spikingjelly():
-    counters = pytest.importorskip("spikingjelly.activation_based.op_counter")
-    _, products, _ = attention_records("scores")
-    q, k, v = (x.view(3, 2, 2).transpose(0, 1) for x in (Q, K, V))
-    counter = counters.SynOpCounter()
-    with counters.DispatchCounterMode([counter]):
-        scores = q @ k.transpose(-1, -2)
-        scores @ v
-    # its second product agrees here, and only because these scores are not all 0 or 1: it looks at values
-    assert counter.get_total() == sum(record.counts["ac"][0] for record in products)
 
 
 def tiny_macs(L, N, *, config, video, text) -> int:
@@ -174,8 +105,7 @@ def tiny_macs(L, N, *, config, video, text) -> int:
 
 @pytest.fixture
 def spikemba(tiny):
-    torch.manual_seed(0)
-    return SpikeMba(tiny, 6, 5).eval()
+    return tiny_spikemba(tiny)
 
 
 @torch.no_grad()

@@ -9,7 +9,15 @@ import torch
 from snnvtg.energy import Account, Ledger, OpRecord, energy_pj
 from snnvtg.energy.breakeven import firing_rate, layer_break_even, network_break_even, scaled
 from snnvtg.energy.readout import read_out
-from snnvtg.energy.report import module_table, part_of, range_in_words, range_table, to_latex, to_markdown
+from snnvtg.energy.report import (
+    module_table,
+    part_of,
+    range_in_words,
+    range_table,
+    special_functions_in_words,
+    to_latex,
+    to_markdown,
+)
 from snnvtg.energy.rivals import bits, dense_twin, detector_names, quantised_twin_pj
 from snnvtg.models import SpikeMba
 
@@ -48,12 +56,17 @@ def test_the_dense_twin_has_softmax_attention_and_no_neurons(model, tiny, make_b
 
 
 @torch.no_grad()
-def test_the_twins_folded_projections_compute_what_they_replace(model):
-    ssd, twin = model.blocks[0].ssd, dense_twin(model).blocks[0].ssd
-    ssd_norm = ssd.q_norm
-    x = torch.randn(1, 4, 16)
-    mask = torch.ones(1, 4, dtype=torch.bool)
-    assert torch.allclose(twin.q_proj(x), ssd_norm(ssd.q_proj(x), mask), atol=1e-5)
+def test_the_twin_normalises_what_the_detector_normalises(model, make_batch):
+    """q, k, v once in both; the output once in the twin and at T = 3 steps in the detector."""
+    with Ledger(model) as spiking:
+        model(make_batch([0]))
+    with Ledger(twin := dense_twin(model)) as dense:
+        twin(make_batch([0]))
+    entries, blocks = (9 + 2) * 16, 2
+    affine = sum(r.counts["mul"][0] for r in spiking.records if r.op == "lif.affine")
+    assert affine == blocks * (3 + 3) * entries
+    norms = [r for r in dense.records if r.module.endswith("_norm") and r.op == "aten.mul" and r.outputs == entries]
+    assert sum(r.counts["mul"][0] for r in norms) == blocks * (3 + 1) * entries
 
 
 def test_the_quantised_twin_takes_accumulates_for_products(found, tiny):
@@ -122,6 +135,15 @@ def test_the_range_table_prices_one_ledger_under_every_model(found, tiny):
     words = range_in_words(table.reset_index())
     assert table["spiking_pj"].idxmin() in words
     assert table["spiking_pj"].idxmax() in words
+
+
+def test_the_verdict_is_tried_at_other_prices_of_special_functions():
+    """10 MACs against 10 exponentials of 8 multiplications: dearer under every table, unless exponentials are free."""
+    macs, exps = Account([OpRecord("a", {"mac": (10, 10)})]), Account([OpRecord("b", {"exp": (10, 10)})])
+    words = special_functions_in_words(macs, exps)
+    tables = "45nm_fp16, 45nm_fp32, 45nm_int32, 45nm_int8"
+    assert "free, spiking would be cheaper than the dense twin under none of the models" in words
+    assert f"at twice the price under {tables}" in words
 
 
 @pytest.mark.parametrize("cost_model", ["45nm_fp32", "loihi_keras_spiking", "memory_lemaire_old_sram"])

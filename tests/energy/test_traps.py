@@ -1,5 +1,6 @@
 """Where counters that look at values go wrong; here a spike is what a LIF layer made."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,7 @@ def test_the_current_makes_some_neurons_fire_and_not_others():
         lambda s: s.clone().to(torch.float64).float(),
         lambda s: nn.functional.pad(s, (0, 0, 0, 2)),
         lambda s: s[:, torch.tensor([2, 0, 1])],
+        lambda s: torch.cat([s[:2] * 0.5, s[2:] / 2]),  # the same constant
     ],
 )
 def test_spikes_stay_spikes_on_their_way(middle):
@@ -88,6 +90,9 @@ def test_masked_spikes_count_what_the_mask_leaves(middle):
         lambda s: s * torch.ones(6),  # a gain a channel: values, though all of them are 1
         lambda s: s + 0.0,
         lambda s: torch.cat([s, torch.ones(4, 1, 6)], 1),
+        lambda s: torch.stack([step * 0.5**t for t, step in enumerate(s)]),  # a constant a step: graded values
+        lambda s: torch.cat([s, s * 0.5], 1),
+        lambda s: torch.zeros(3, 3, 6).index_put((torch.tensor([0, 0, 1, 2]),), s, accumulate=True),
     ],
 )
 def test_what_is_made_of_spikes_and_is_none_costs_macs(middle):
@@ -128,8 +133,30 @@ def test_dropout_costs_nothing_in_evaluation():
     assert (ledger.totals["synops"], ledger.totals["random"]) == (SPIKES * 5, 0)
 
 
+@torch.no_grad()
+def test_a_batch_of_one_and_a_batch_without_its_axis_count_alike():
+    model = Between(nn.Identity())
+    with Ledger(model, strict=True) as alone:
+        model(CURRENT[:, :1])
+    with Ledger(model, strict=True) as bare:
+        model(CURRENT[:, 0])
+    spikes_of_one = int(spikes()[:, 0].sum())
+    for ledger in (alone, bare):
+        assert (ledger.totals["synops"], ledger.totals["acs_dense"]) == (spikes_of_one * 5, 4 * 6 * 5)
+        assert ledger.totals["neuron_updates"] == 4 * 6
+
+
 def test_overwriting_a_spike_tensor_ends_its_provenance():
     totals = counted(lambda s: s.add_(0.25))
+    assert (totals["synops"], totals["macs"]) == (0, PAIRS)
+
+
+def test_scaling_some_of_a_spike_tensor_in_place_ends_its_provenance():
+    def damped(s: Tensor) -> Tensor:
+        s[0].mul_(0.5)
+        return s
+
+    totals = counted(damped)
     assert (totals["synops"], totals["macs"]) == (0, PAIRS)
 
 
@@ -198,3 +225,49 @@ def test_an_unknown_operation_is_reported_and_stops_a_strict_ledger():
     assert 0 < ledger.coverage < 1
     with pytest.raises(UnpricedOperationError, match="linalg_matrix_exp"), Ledger(Odd(), strict=True) as ledger:
         ledger.model(torch.eye(3))
+
+
+class Hidden(nn.Module):
+    """A kernel torch does not dispatch, here numpy's, as a Triton kernel or a binding of its own would be."""
+
+    def __init__(self, read: bool):
+        super().__init__()
+        self.read = read
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = torch.empty_like(x)
+        out.numpy()[:] = np.exp(x.numpy())
+        return out * 2 if self.read else out
+
+
+@pytest.mark.parametrize("read", [True, False])
+@torch.no_grad()
+def test_a_kernel_that_torch_does_not_dispatch_lowers_the_coverage(read):
+    with Ledger(model := Hidden(read)) as ledger:
+        model(torch.rand(3))
+    assert ledger.unpriced == {"a kernel that torch does not dispatch": 1}
+    assert ledger.coverage < 1
+    with pytest.raises(UnpricedOperationError, match="does not dispatch"), Ledger(model, strict=True) as ledger:
+        model(torch.rand(3))
+
+
+@torch.no_grad()
+def test_memory_that_torch_fills_before_it_is_read_is_no_hidden_kernel():
+    class Filled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            drawn, buffer = torch.empty_like(x).uniform_(), torch.empty(2, 3)
+            buffer[0], buffer[1] = x, drawn
+            return torch.cat([torch.empty(0, 3), buffer]) + torch.add(x, 1, out=torch.empty(3))
+
+    with Ledger(model := Filled(), strict=True) as ledger:
+        model(torch.rand(3))
+    assert ledger.coverage == 1
+
+
+@torch.no_grad()
+def test_a_compiled_model_counts_as_it_was_written():
+    model = Between(nn.Identity())
+    compiled = torch.compile(model, backend="eager")
+    with Ledger(model, strict=True) as ledger:
+        compiled(CURRENT)
+    assert (ledger.totals["synops"], ledger.totals["neuron_updates"]) == (SPIKES * 5, 72)

@@ -14,7 +14,7 @@ from snnvtg.data.text import GloveText
 from snnvtg.models import MODELS
 from snnvtg.models.transformer import TransformerConfig
 from snnvtg.records import Query
-from snnvtg.studies.grounding import answer, read_video
+from snnvtg.studies.grounding import answer, open_video
 from snnvtg.training import TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -24,11 +24,12 @@ WORDS = "a 1 0 0\nman -1 2 0\nruns 0 1 1\n"
 QUERY = "a man runs"
 
 
-def save_checkpoint(path, config, name="spikemba", features=("clip",)):
+def save_checkpoint(path, config, name="spikemba", features=("clip",), **known):
+    known = {"text_name": "glove", **known}
     video_width, text_width = WIDTH * len(features) + 2, 3
     torch.manual_seed(0)
     state = MODELS[name][1](config, video_width, text_width).state_dict()
-    Checkpoint(name, config, TrainingConfig(), video_width, text_width, features, 2.0, state, {}).save(path)
+    Checkpoint(name, config, TrainingConfig(), video_width, text_width, features, 2.0, state, {}, **known).save(path)
     return path
 
 
@@ -77,12 +78,12 @@ def test_windows_are_printed_drawn_and_written(ground, files, capsys):
 def test_the_raster_holds_the_clips_and_not_the_slots(files, tiny, position):
     config = dataclasses.replace(tiny, slot_position=position)
     checkpoint = load_checkpoint(save_checkpoint(files / "slots.pt", config))
-    video = read_video([str(files / "video.npz")], checkpoint, files / "slots.pt")
+    video = open_video([str(files / "video.npz")], checkpoint, files / "slots.pt")
     text = GloveText(files / "glove.txt", [QUERY]).encode(QUERY)
     model = checkpoint.build()
     kept = []
     model.register_forward_hook(lambda module, inputs, output: kept.append(output.spikes[-1]))
-    found = answer(model, Query(1, QUERY, "video", 24.0), video, text, 2.0)
+    found = answer(model, Query(1, QUERY, "video", 24.0), video, text, 2.0, CLIPS)
     names = ["queries", "keys", "values", "saliency proposals"]
     assert list(found.spikes) == [f"block 2, {name}" for name in names]
     assert {spikes.shape for spikes in found.spikes.values()} == {(tiny.num_timesteps, CLIPS, tiny.width)}
@@ -126,8 +127,84 @@ def test_the_folder_of_a_file_names_its_backbone(files, tiny):
         (files / name).mkdir()
         np.savez(files / name / "v.npz", features=np.eye(WIDTH)[[number] * 4])
         paths.append(str(files / name / "v.npz"))
-    video = read_video(paths, checkpoint, files / "two.pt")
-    np.testing.assert_allclose(video[1], [1, 0, 0, 0, 1, 0, 0.25, 0.5], atol=1e-4)
+    video = open_video(paths, checkpoint, files / "two.pt")
+    np.testing.assert_allclose(video.read(1, 2), [[1, 0, 0, 0, 1, 0]], atol=1e-4)
+
+
+def test_another_text_encoder_of_the_same_width_is_refused(ground, files, tiny, capsys):
+    marks = GloveText(files / "glove.txt", [QUERY, "a man"]).marks
+    assert list(marks) == ["a", "man", "runs"]
+    save_checkpoint(files / "marked.pt", tiny, text_marks=marks)
+    assert ground(checkpoint="marked.pt") == 0
+    # vectors of another file under the same words; the query alone would not have told: it asks for other words
+    (files / "other.txt").write_text(WORDS.replace("1 0 0", "1 0.5 0"))
+    capsys.readouterr()
+    assert ground(text="other.txt") == 0
+    assert ground(checkpoint="marked.pt", text="other.txt") == 2
+    assert capsys.readouterr().err == (
+        "error: marked.pt: was trained with another glove than the one given, which has another vector for 'a'; "
+        "name the text encoder's files of training\n"
+    )
+    save_checkpoint(files / "clip.pt", tiny, text_name="clip")
+    assert ground(checkpoint="clip.pt") == 2
+    assert "clip.pt: was trained with the text encoder clip, given is glove" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_is_said(ground, files, tiny, capsys):
+    save_checkpoint(files / "older.pt", tiny, text_name="")
+    assert ground(checkpoint="older.pt") == 0
+    assert "note: this checkpoint does not say which text encoder made it" in capsys.readouterr().out
+    np.savez(files / "qid1.npz", last_hidden_state=np.eye(3))
+    assert ground(text="tokens:qid1.npz") == 0
+    assert "note: the file does not say" in capsys.readouterr().out
+
+
+def test_a_checkpoint_written_before_text_had_a_name_still_loads(files, tiny):
+    path = save_checkpoint(files / "older.pt", tiny)
+    content = torch.load(path, weights_only=True)
+    for name in ("text_name", "text_marks", "longest"):
+        del content[name]
+    torch.save(content, path)
+    found = load_checkpoint(path)
+    assert (found.text_name, found.text_marks, found.longest) == ("", {}, 0)
+
+
+def test_a_long_video_is_read_in_windows(ground, files, tiny, capsys):
+    save_checkpoint(files / "short.pt", tiny, longest=CLIPS)
+    long = np.random.default_rng(1).standard_normal((5 * CLIPS + 3, WIDTH))
+    np.savez_compressed(files / "long.npz", features=long)
+    np.save(files / "long.npy", long)
+    answers = []
+    for name in ("long.npz", "long.npy"):
+        assert ground("--json", "answer.json", features=[name], checkpoint="short.pt") == 0
+        assert "longer than 12 clips: read in windows" in capsys.readouterr().out
+        answers.append(json.loads((files / "answer.json").read_text()))
+    assert len(answers[0]["pred_saliency_scores"]) == len(long)
+    assert {end <= 2 * len(long) for _, end, _ in answers[0]["pred_relevant_windows"]} == {True}
+    assert answers[0]["pred_relevant_windows"] == answers[1]["pred_relevant_windows"]
+    assert ground("--window", len(long), features=["long.npz"], checkpoint="short.pt") == 0
+    assert "read in windows" not in capsys.readouterr().out
+    assert ground("--window", 1, features=["long.npz"]) == 2
+    assert capsys.readouterr().err == "error: window is 1 clips; expected at least 2\n"
+
+
+def test_the_windows_of_a_long_video_are_those_of_its_pieces(files, tiny):
+    # 12 clips, then 6 more: windows at 0 and 6, each as a video of its own
+    checkpoint = load_checkpoint(files / "best.pt")
+    rows = np.random.default_rng(2).standard_normal((18, WIDTH))
+    np.save(files / "long.npy", rows)
+    video = open_video([str(files / "long.npy")], checkpoint, files / "best.pt")
+    text, model = GloveText(files / "glove.txt", [QUERY]).encode(QUERY), checkpoint.build()
+    found = answer(model, Query(1, QUERY, "v", 36.0), video, text, 2.0, 12)
+    scores = []
+    for first in (0, 6):
+        np.save(files / "piece.npy", rows[first : first + 12])
+        piece = open_video([str(files / "piece.npy")], checkpoint, files / "best.pt")
+        scores.append(answer(model, Query(1, QUERY, "v", 24.0), piece, text, 2.0, 12).prediction.pred_saliency_scores)
+    got = found.prediction.pred_saliency_scores
+    np.testing.assert_allclose(got[:6], scores[0][:6], atol=1e-5)
+    np.testing.assert_allclose(got[12:], scores[1][6:], atol=1e-5)
+    assert found.first in (0, 6) and {s.shape[1] for s in found.spikes.values()} == {12}
 
 
 def test_text_of_another_width_is_refused(ground, files, capsys):
@@ -142,6 +219,8 @@ def test_text_of_another_width_is_refused(ground, files, capsys):
         (("--duration", 99), "duration is 99 s; the features cover 24 s"),
         (("--top", 0), "top is 0; expected at least 1"),
         (("--duration", "nan"), "duration is nan s"),
+        (("--out", "answer.xyz"), "answer.xyz: no format of pictures; expected one of"),
+        (("--query", "  "), "query is empty; ask in a sentence"),
         (("--duration", -24), "duration is -24 s"),
     ],
 )

@@ -1,6 +1,9 @@
 """The Mamba block: mamba_ssm's names and shapes, the block worked out apart, and streaming."""
 
+import importlib
 import importlib.util
+import sys
+import types
 
 import pytest
 import torch
@@ -8,6 +11,7 @@ from torch.nn import functional as F
 
 from snnvtg.errors import InputError
 from snnvtg.layers.mamba import Mamba, MambaConfig
+from snnvtg.scan import available_backends
 
 
 def shapes_of_mamba_ssm(d_model, d_state=16, d_conv=4, expand=2):
@@ -50,20 +54,83 @@ def test_the_state_dict_has_mamba_ssms_names_and_shapes(d_model):
     assert ours == shapes_of_mamba_ssm(d_model)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("mamba_ssm") is None or not torch.cuda.is_available(),
-    reason="mamba_ssm and a GPU are needed to load its own block",
-)
+class Documented(torch.nn.Module):
+    """Stands for mamba_ssm.Mamba: its parameters in its order, by their documented names and shapes, nothing else."""
+
+    def __init__(self, d_model):
+        super().__init__()
+        for name, shape in shapes_of_mamba_ssm(d_model).items():
+            *owners, last = name.split(".")
+            owner = self
+            for part in owners:
+                if not hasattr(owner, part):
+                    owner.add_module(part, torch.nn.Module())
+                owner = getattr(owner, part)
+            owner.register_parameter(last, torch.nn.Parameter(torch.randn(shape) / shape[-1] ** 0.5))
+
+
+@pytest.mark.parametrize("d_model", [16, 24, 256])
+def test_a_checkpoint_of_the_documented_shapes_moves_in_both_directions(d_model):
+    torch.manual_seed(0)
+    theirs, ours, x = Documented(d_model), Mamba(MambaConfig(d_model)), torch.randn(2, 9, d_model)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    torch.testing.assert_close(
+        ours(x).double(), block_written_out(theirs.state_dict(), x.double()), rtol=1e-3, atol=1e-3
+    )
+    back = Documented(d_model)
+    back.load_state_dict(Mamba(MambaConfig(d_model)).state_dict(), strict=True)
+    back.load_state_dict(ours.state_dict(), strict=True)
+    assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in back.state_dict().items())
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Mamba(MambaConfig(d_model, d_state=8)).load_state_dict(theirs.state_dict())
+
+
+def their_block():
+    """mamba_ssm.Mamba and its loop in torch, without its CUDA kernels; skips the test where it cannot be imported."""
+    spec = importlib.util.find_spec("mamba_ssm")
+    if spec is None or importlib.util.find_spec("triton") is None:
+        pytest.skip("mamba_ssm and triton are needed to load its own block")
+    missing = [name for name in ("selective_scan_cuda",) if importlib.util.find_spec(name) is None]
+    stand_ins = {name: types.ModuleType(name) for name in (*missing, "mamba_ssm")}
+    # without its __init__, which imports what the first Mamba does not need
+    stand_ins["mamba_ssm"].__path__ = list(spec.submodule_search_locations)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in stand_ins.items():
+            patch.setitem(sys.modules, name, module)
+        block = importlib.import_module("mamba_ssm.modules.mamba_simple")
+        loop = importlib.import_module("mamba_ssm.ops.selective_scan_interface").selective_scan_ref
+        for name in [name for name in sys.modules if name.startswith("mamba_ssm.")]:
+            patch.delitem(sys.modules, name)
+    return block, loop
+
+
+@pytest.mark.parametrize("d_model", [16, 24, 256])
+def test_a_checkpoint_moves_between_mamba_ssms_own_block_and_this_one_without_a_gpu(d_model, monkeypatch):
+    module, loop = their_block()
+    monkeypatch.setattr(module, "selective_scan_fn", loop)
+    monkeypatch.setattr(module, "causal_conv1d_fn", None)
+    torch.manual_seed(0)
+    theirs, ours = module.Mamba(d_model, use_fast_path=False), Mamba(MambaConfig(d_model))
+    x = torch.randn(2, 33, d_model)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    torch.testing.assert_close(ours(x), theirs(x))
+    fresh = Mamba(MambaConfig(d_model))
+    theirs.load_state_dict(fresh.state_dict(), strict=True)
+    torch.testing.assert_close(fresh(x), theirs(x))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_checkpoint_moves_between_mamba_ssm_and_this_block_and_back():
-    simple = pytest.importorskip("mamba_ssm.modules.mamba_simple")
-    theirs, ours = simple.Mamba(64).cuda(), Mamba(MambaConfig(64)).cuda()
+    module, _ = their_block()
+    theirs, ours = module.Mamba(64).cuda(), Mamba(MambaConfig(64)).cuda()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = torch.randn(2, 33, 64, device="cuda")
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-3, atol=1e-4)
     theirs.load_state_dict(ours.state_dict(), strict=True)
 
 
-@pytest.mark.parametrize("backend", ["reference", "torch", "cpu"])
+@pytest.mark.parametrize("backend", [name for name, why in available_backends().items() if not why])
 def test_the_block_computes_what_its_equations_say(backend):
     torch.manual_seed(0)
     block = Mamba(MambaConfig(24, d_state=5, d_conv=3), backend).double()

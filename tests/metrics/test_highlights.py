@@ -81,6 +81,11 @@ def test_ratings_are_laid_out_by_rater_and_clip(query):
     assert mask.tolist() == [[True, True, False], [True, True, True]]  # int(5 / 2) = 2 clips, int(6.5 / 2) = 3
 
 
+def test_a_duration_that_is_not_in_seconds_is_named_before_memory_runs_out(query):
+    with pytest.raises(InputError, match=r"qid 2: a duration of 1\.5e\+11 s; a QVHighlights video has 150 s"):
+        true_ratings([query(1, ratings={0: (1, 3)}), query(2, duration=150e9, ratings={0: (1, 3)})])
+
+
 def test_a_rated_clip_beyond_the_video_is_named(query):
     with pytest.raises(InputError, match="qid 1 rates clip 2, its video of 5 s has clips 0 to 1"):
         true_ratings([query(1, duration=5.0, ratings={2: (4, 2)})])

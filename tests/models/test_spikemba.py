@@ -15,6 +15,9 @@ VARIANTS = [
     {"scan_direction": "forward", "slot_position": "prefix"},
     {"use_ssd": False},
     {"use_cmr": False},
+    {"encoding": "poisson"},
+    {"encoding": "latency", "num_timesteps": 1},
+    {"encoding": "latency", "attention_order": "values"},
     {"qkv_bn": False, "attention_order": "values", "position": "none"},
 ]
 

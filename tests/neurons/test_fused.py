@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import grad, vmap
 
+from snnvtg import pages
 from snnvtg.errors import BackendError
 from snnvtg.neurons import LIF, LIFParameters, lif
-from snnvtg.neurons.backends import pages
 
 
 def kept_for_backward(run) -> int:

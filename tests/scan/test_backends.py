@@ -13,6 +13,7 @@ from snnvtg.scan import (
     causal_conv1d,
     choose,
     cpu_kernels,
+    numba_scan,
     selective_scan,
 )
 from tests.scan.cases import direction
@@ -34,6 +35,11 @@ def no_compiler(monkeypatch):
     _forget()
 
 
+@pytest.fixture
+def no_numba(monkeypatch, no_compiler):
+    monkeypatch.setattr(numba_scan, "find_spec", lambda name: None)
+
+
 def _forget():
     native.load.cache_clear()
     cpu_kernels.library.cache_clear()
@@ -43,14 +49,14 @@ def _forget():
 
 def test_every_backend_is_listed_with_its_reasons_on_each_device():
     here = available_backends("cpu")
-    assert list(here) == ["reference", "cpu", "torch", "triton", "mamba-ssm"]
+    assert list(here) == ["reference", "cpu", "numba", "torch", "triton", "mamba-ssm"]
     assert here["reference"] is None
     assert any("cuda tensors" in reason for reason in here["mamba-ssm"])
     assert any("cpu tensors" in reason for reason in available_backends("cuda")["cpu"])
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones(inputs):
-    with pytest.raises(InputError, match=r"unknown selective_scan backend 'cuda'.*reference, cpu, torch"):
+    with pytest.raises(InputError, match=r"unknown selective_scan backend 'cuda'.*reference, cpu, numba, torch"):
         selective_scan(*inputs, backend="cuda")
     with pytest.raises(InputError, match="unknown causal_conv1d backend"):
         causal_conv1d(inputs[0], torch.ones(4, 4), backend="cuda")
@@ -64,14 +70,33 @@ def test_a_backend_that_cannot_run_says_every_reason_and_the_remedy(inputs):
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_compiler_the_compiled_backend_says_so_and_auto_takes_torch_with_a_warning(no_compiler, inputs):
+def test_with_neither_compiler_nor_numba_both_say_so_and_auto_takes_torch_with_a_warning(no_numba, inputs):
     with pytest.raises(BackendError, match=r"no C\+\+ compiler was found.*apt-get install g\+\+"):
         selective_scan(*inputs, backend="cpu")
-    with pytest.warns(UserWarning, match=r"auto: 'torch' on cpu, because cpu: no C\+\+ compiler"):
+    with pytest.raises(BackendError, match=r"numba is not installed.*pip install numba"):
+        selective_scan(*inputs, backend="numba")
+    with pytest.warns(UserWarning, match=r"auto: 'torch' on cpu, because cpu: no C\+\+ compiler.*numba: numba is not"):
         y = selective_scan(*inputs)
     torch.testing.assert_close(y, selective_scan(*inputs, backend="reference"))
     with pytest.warns(UserWarning, match="causal_conv1d backend auto: 'torch'"):
         causal_conv1d(inputs[0], torch.ones(4, 4))
+
+
+@pytest.mark.skipif(available_backends("cpu")["numba"] is not None, reason="numba is not installed")
+def test_without_a_compiler_auto_takes_numba_where_it_is_installed(no_compiler, inputs):
+    with pytest.warns(UserWarning, match=r"auto: 'numba' on cpu, because cpu: no C\+\+ compiler"):
+        y = selective_scan(*inputs)
+    torch.testing.assert_close(y, selective_scan(*inputs, backend="reference"))
+
+
+def test_a_numba_that_does_not_import_is_explained(monkeypatch):
+    def broken():
+        raise ImportError("Numba needs NumPy 2.3 or less")
+
+    monkeypatch.setattr(numba_scan, "find_spec", lambda name: "there")
+    monkeypatch.setattr(numba_scan, "kernels", broken)
+    assert numba_scan.missing("cpu") == ["numba does not import (ImportError: Numba needs NumPy 2.3 or less)"]
+    assert len(numba_scan.missing("cuda")) == 2
 
 
 def test_a_kernel_that_does_not_compile_is_explained_and_tried_once(monkeypatch, no_compiler, inputs, tmp_path):

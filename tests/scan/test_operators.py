@@ -98,3 +98,11 @@ def test_autocast_computes_the_scan_in_float32():
         mixed = selective_scan(x.u.bfloat16(), x.delta.bfloat16(), x.A, x.B.bfloat16(), x.C.bfloat16(), backend="cpu")
     assert mixed.dtype == torch.bfloat16
     torch.testing.assert_close(mixed.float(), expected, rtol=0.05, atol=0.05 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("backend", ["torch", "cpu"])
+def test_autocast_leaves_the_recurrence_of_float32_inputs_alone(backend):
+    x = direction(torch.Generator().manual_seed(1), 2, 30, 8, 4, dtype=torch.float32, initial=False)
+    expected = selective_scan(x.u, x.delta, x.A, x.B, x.C, backend=backend)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(selective_scan(x.u, x.delta, x.A, x.B, x.C, backend=backend), expected)

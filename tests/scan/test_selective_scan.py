@@ -232,13 +232,14 @@ def test_the_compiled_scan_gives_the_same_bits_twice():
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_one_sample_is_split_over_the_threads_with_the_same_result(threads):
+def test_one_sample_is_split_over_the_threads_with_the_same_result(threads, backend):
     x = direction(torch.Generator().manual_seed(2), 1, 20, 300, 16)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        actual = values_and_gradients("cpu", x, None, None, False)
+        actual = values_and_gradients(backend, x, None, None, False)
     finally:
         torch.set_num_threads(before)
     assert_all_close(actual, values_and_gradients("reference", x, None, None, False), 1e-10)

@@ -84,7 +84,8 @@ def composite_backward(forward: Iterable[OpRecord]) -> list[OpRecord]:
     lif, per neuron and step: the potential again (mul, add, select), the arctangent's derivative (3 mul, 2 add, div),
     the two gradient paths (2 mul, add, select). scan, per position, channel and state: the state again (3 mul, add,
     exp), nine products and six adds for the gradients of state, A, B, C, Δ; per position and channel 5 mul, 3 add.
-    Convolution: a MAC a tap for the input's and for the weight's gradient. The rest (gate, affine, …): twice.
+    encode: each step's gradient added up. Convolution: a MAC a tap for the input's and for the weight's gradient. The
+    rest (gate, affine, …): twice.
     """
     return [
         OpRecord(
@@ -104,6 +105,8 @@ def _backward_counts(record: OpRecord) -> Counts:
     if record.op == "lif":
         n = record.outputs
         return counts(mul=6 * n, add=4 * n, div=n, select=2 * n)
+    if record.op == "encode":
+        return counts(add=record.outputs)
     if record.op == "selective_scan":
         full, flat = record.counts["exp"][1], record.outputs
         return counts(mul=12 * full + 5 * flat, add=7 * full + 3 * flat, exp=full)

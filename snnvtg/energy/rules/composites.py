@@ -29,9 +29,12 @@ def _bytes(*tensors: Tensor | None) -> int:
 
 
 def neuron_record(
-    current_entries: int, updates: int, spikes: Tensor, *, fired: int, steps: int, width: int
+    current_entries: int, updates: int, spikes: Tensor, *, fired: int, steps: int, width: int, summed: bool
 ) -> OpRecord:
-    """LIF, per neuron and step: one leak multiply, one add, one compare, one reset select."""
+    """LIF, per neuron and step: one leak multiply, one add, one compare, one reset select.
+
+    `summed`: its current is what spikes added up, so it lies in the potential and is not read besides.
+    """
     return OpRecord(
         op="lif",
         counts=counts(mul=updates, add=updates, compare=updates, select=updates),
@@ -41,6 +44,7 @@ def neuron_record(
         written_bytes=_bytes(spikes),
         state_bytes=2 * updates * width // 8,
         spikes_out=fired,
+        dense_in=0 if summed else updates,
         outputs=updates,
     )
 
@@ -61,13 +65,35 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
         )
     fired = round(float(spikes.double().sum()) * steps) if averaged else int(spikes.count_nonzero())
     width = max(32, _bits(current))  # the state is kept in float32 at least
-    yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width)
+    summed = provenance.get(current) is Mark.SUM
+    yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
     if averaged:
         dense = updates - spikes.numel()
         made = {"add": (min(fired, dense), dense), **counts(mul=spikes.numel())}
         yield OpRecord(op="lif.mean", counts=made, width=width, num_timesteps=steps, spikes_in=fired, dense_in=updates)
     else:
         provenance.set(spikes, Mark.SPIKE, steps)
+
+
+def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpRecord]:
+    """`encode(p, code, num_timesteps, …)`; marks the spikes, which are the input's and no neuron's updates.
+
+    Poisson: a random number and a comparison an entry and step. Latency: the level once an entry (1 − p, product,
+    floor), which each step compares with its number.
+    """
+    p, n = a["p"], out.numel()
+    once = {"add": 2 * p.numel(), "mul": p.numel()} if a["code"] == "latency" else {"random": n}
+    provenance.set(out, Mark.SPIKE, a["num_timesteps"])
+    yield OpRecord(
+        op="encode",
+        counts=counts(**once, compare=n),
+        width=_bits(p),
+        num_timesteps=a["num_timesteps"],
+        read_bytes=_bytes(p),
+        written_bytes=_bytes(out),
+        spikes_out=int(out.count_nonzero()),
+        outputs=n,
+    )
 
 
 def _positions(mask: Tensor | None, like: Tensor) -> int:
@@ -151,15 +177,17 @@ def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[Op
 
 COMPOSITES: dict[str, CompositeRule] = {
     "lif": lif,
+    "encode": encode,
     "selective_scan": selective_scan,
     "bidirectional_selective_scan": bidirectional_selective_scan,
     "causal_conv1d": causal_conv1d,
 }
 
 
-def third_party_neuron(spikes: Tensor, provenance: Provenance) -> OpRecord:
+def third_party_neuron(current: Tensor | None, spikes: Tensor, provenance: Provenance) -> OpRecord:
     """A neuron of another library: its output counts one update an entry; marks the spikes."""
     entries, width = spikes.numel(), _bits(spikes)
+    summed = provenance.get(current) is Mark.SUM
     provenance.set(spikes, Mark.SPIKE)
     fired = int(torch.count_nonzero(spikes))
-    return neuron_record(entries, entries, spikes, fired=fired, steps=1, width=width)
+    return neuron_record(entries, entries, spikes, fired=fired, steps=1, width=width, summed=summed)

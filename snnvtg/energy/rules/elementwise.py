@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from snnvtg.energy.provenance import Mark
 from snnvtg.energy.records import Counts
 from snnvtg.energy.rules.call import Call, counts
 
@@ -33,19 +34,29 @@ def mul(call: Call) -> Counts:
 
 
 def div(call: Call) -> Counts:
-    """A quotient; by a number known beforehand it is a multiplication."""
-    kind = "div" if isinstance(call.args[1], Tensor) and call.args[1].dim() else "mul"
-    return counts(**{kind: call.numel})
+    """A quotient; by one number known beforehand a product, by one that was computed a reciprocal and products."""
+    divisor = call.args[1]
+    if not isinstance(divisor, Tensor):
+        return counts(mul=call.numel)
+    if divisor.dim() or call.numel == 1:
+        return counts(div=call.numel)
+    return counts(mul=call.numel, div=0 if call.provenance.get(divisor) is Mark.WEIGHT else 1)
 
 
 def power(call: Call) -> Counts:
-    """x**2 and x**3 are products, x**0.5 a root, anything else exp(p·log x)."""
-    exponent, n = call.args[1], call.numel
-    if exponent in (2, 3) and not isinstance(exponent, Tensor):
-        return counts(mul=n * (int(exponent) - 1))
-    if exponent in (0.5, -0.5) and not isinstance(exponent, Tensor):
+    """x**p: products for small whole numbers, roots for ±½, a reciprocal for −1, anything else exp(p·log x)."""
+    (base, exponent), n = call.args[:2], call.numel
+    if isinstance(exponent, Tensor):
+        return counts(mul=n, exp=n, log=n if isinstance(base, Tensor) else 0)  # the logarithm of a literal is known
+    if abs(exponent) in PRODUCTS:
+        return counts(mul=n * PRODUCTS[abs(exponent)], div=n if exponent < 0 else 0)
+    if abs(exponent) == 0.5:
         return counts(sqrt=n, div=n if exponent < 0 else 0)
     return counts(log=n, mul=n, exp=n)
+
+
+PRODUCTS = {0: 0, 1: 0, 2: 1, 3: 2, 4: 2}
+"""multiplications of an entry's power"""
 
 
 def clamp(call: Call) -> Counts:
@@ -57,7 +68,7 @@ def clamp(call: Call) -> Counts:
 _SIGMOID = {"exp": 1, "add": 1, "div": 1}
 _SIMPLE = {
     "add": "neg abs sign floor ceil round trunc frac",
-    "compare": "eq ne lt le gt ge maximum minimum relu threshold isnan isinf isfinite clamp_min clamp_max",
+    "compare": "eq ne lt le gt ge maximum minimum relu threshold isnan isinf isfinite clamp_min clamp_max heaviside",
     "select": "where masked_fill",
     "logic": "logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or",
     "random": "bernoulli uniform rand randn rand_like randn_like normal",
@@ -79,8 +90,15 @@ _COMPOUND: dict[str, dict[str, int]] = {
     "softplus": {"exp": 1, "add": 1, "log": 1, "compare": 1},
     "log_sigmoid_forward": {"exp": 1, "add": 1, "log": 1, "compare": 1},
     "gelu": {"erf": 1, "add": 1, "mul": 3},
+    "mish": {"exp": 2, "add": 3, "log": 1, "compare": 1, "div": 1, "mul": 1},  # x · tanh(softplus(x))
+    "glu": {**_SIGMOID, "mul": 1},
+    "hardsigmoid": {"add": 1, "compare": 2, "mul": 1},
+    "hardswish": {"add": 1, "compare": 2, "mul": 2},
     "leaky_relu": {"compare": 1, "mul": 1},
+    "_prelu_kernel": {"compare": 1, "mul": 1},
     "elu": {"compare": 1, "exp": 1, "add": 1, "mul": 1},
+    "celu": {"compare": 1, "exp": 1, "add": 1, "mul": 1},
+    "xlogy": {"log": 1, "mul": 1},
     "hardtanh": {"compare": 2},
     "lerp": {"add": 2, "mul": 1},
     "addcmul": {"add": 1, "mul": 1},

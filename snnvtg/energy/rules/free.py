@@ -7,7 +7,7 @@ VIEWS = frozenset(
     """
     view _unsafe_view reshape _reshape_alias t transpose permute expand squeeze unsqueeze select slice narrow split
     split_with_sizes unbind chunk unfold detach alias as_strided diagonal movedim swapaxes view_as_real view_as_complex
-    lift_fresh lift expand_as unflatten flatten numpy_T mT
+    lift_fresh lift expand_as unflatten flatten numpy_T mT unsafe_split unsafe_split_with_sizes unsafe_chunk
     """.split()
 )
 """they touch no entry: mark and bytes are those of their base, and no record is made"""
@@ -15,7 +15,7 @@ VIEWS = frozenset(
 COPIES = frozenset(
     """
     clone contiguous _to_copy copy copy_ cat stack index index_select gather scatter repeat repeat_interleave flip roll
-    constant_pad_nd embedding index_put index_put_ _unsafe_index _index_put_impl_ slice_scatter select_scatter
+    constant_pad_nd embedding _unsafe_index slice_scatter select_scatter
     index_copy index_copy_ index_fill masked_select take tril triu masked_scatter im2col pixel_shuffle channel_shuffle
     upsample_nearest1d upsample_nearest2d upsample_nearest3d reflection_pad1d replication_pad1d reflection_pad2d
     replication_pad2d pin_memory

@@ -48,9 +48,10 @@ def mv(call: Call) -> Counts:
 
 
 def addmm(call: Call) -> Counts:
-    """beta·bias + alpha·(left @ right): one add an entry for the bias."""
+    """beta·bias + alpha·(left @ right), right a matrix or a vector: one add an entry for the bias."""
     beta, alpha = call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)
-    made = product(call, *call.args[1:3])
+    left, right = call.args[1:3]
+    made = product(call, left, right if right.dim() > 1 else right.unsqueeze(1))
     call.bias = call.args[0]
     scaled = (beta not in (0, 1)) + (alpha != 1)
     return {**made, **counts(add=call.numel if beta != 0 else 0, mul=scaled * call.numel)}
@@ -110,6 +111,7 @@ LINEAR = {
     "mv": mv,
     "dot": lambda call: product(call, call.args[0].unsqueeze(0), call.args[1].unsqueeze(1)),
     "addmm": addmm,
+    "addmv": addmm,
     "baddbmm": addmm,
     "convolution": convolution,
     "_convolution": convolution,

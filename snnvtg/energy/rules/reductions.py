@@ -83,7 +83,7 @@ def group_norm(call: Call) -> Counts:
 def batch_norm(call: Call) -> Counts:
     """With running statistics one product and one add an entry, the factors once a channel; else statistics first."""
     x, weight, bias = call.args[:3]
-    training = call.arg(5, "training", False) if call.name == "native_batch_norm" else call.name.endswith("_training")
+    training = call.arg(5, "training", False) if call.name in TOLD_TO_TRAIN else call.name == "_batch_norm_with_update"
     channels, total = x.shape[1], x.numel()
     if training:
         return _normalised(total, channels, weight=weight is not None, bias=bias is not None)
@@ -93,6 +93,10 @@ def batch_norm(call: Call) -> Counts:
         sqrt=channels,
         div=channels,
     )
+
+
+TOLD_TO_TRAIN = ("native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "_native_batch_norm_legit")
+"""batch norms with an argument `training`, the sixth"""
 
 
 def average_pool(call: Call) -> Counts:
@@ -113,12 +117,13 @@ def max_pool(call: Call) -> Counts:
 
 
 def sort(call: Call) -> Counts:
-    """n·⌈log2 n⌉ comparisons a row."""
+    """n·⌈log2 n⌉ comparisons a row; selections (topk, median) are priced as sorts."""
     x = call.args[0]
+    position = {"sort": 1, "median": 1}.get(call.name, 2)
+    axis = call.arg(position, "dim", None if call.name == "median" else -1)
     if x.dim() == 0:
         return {}
-    axis = call.args[1 if call.name == "sort" else 2] if len(call.args) > (1 if call.name == "sort" else 2) else -1
-    n = x.shape[axis if isinstance(axis, int) and not isinstance(axis, bool) else -1]
+    n = x.numel() if axis is None else x.shape[axis if isinstance(axis, int) and not isinstance(axis, bool) else -1]
     return counts(compare=x.numel() * math.ceil(math.log2(max(n, 2))))
 
 
@@ -131,6 +136,11 @@ def scattered(call: Call) -> Counts:
     """Entries added to where an index says: one add each."""
     source = next((a for a in reversed(call.args) if isinstance(a, Tensor)), call.result)
     return counts(add=source.numel())
+
+
+def placed(call: Call) -> Counts:
+    """Entries written where an index says: no arithmetic, or with `accumulate` one add each."""
+    return counts(add=call.args[2].numel() if call.arg(3, "accumulate", False) else 0)
 
 
 def interpolated(call: Call) -> Counts:
@@ -151,13 +161,17 @@ REDUCTIONS: dict[str, Callable[[Call], Counts]] = {
     **dict.fromkeys(["_softmax", "_log_softmax", "_safe_softmax"], softmax),
     "native_layer_norm": layer_norm,
     "native_group_norm": group_norm,
-    **dict.fromkeys(["native_batch_norm", "_native_batch_norm_legit_no_training"], batch_norm),
-    **dict.fromkeys(["cudnn_batch_norm", "_batch_norm_no_update"], batch_norm),
+    **dict.fromkeys(TOLD_TO_TRAIN, batch_norm),
+    "_batch_norm_with_update": batch_norm,
+    **dict.fromkeys(["_native_batch_norm_legit_no_training", "_batch_norm_no_update"], batch_norm),
     **dict.fromkeys(["avg_pool1d", "avg_pool2d", "avg_pool3d"], average_pool),
     **dict.fromkeys(["_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d"], adaptive_pool),
+    **dict.fromkeys(["adaptive_max_pool2d", "adaptive_max_pool3d"], compared),
     **dict.fromkeys(["max_pool2d_with_indices", "max_pool3d_with_indices"], max_pool),
-    **dict.fromkeys(["sort", "topk"], sort),
+    **dict.fromkeys(["sort", "topk", "median", "kthvalue"], sort),
     **dict.fromkeys(["cumsum", "logcumsumexp"], cumulated),
+    **dict.fromkeys(["index_put", "_index_put_impl", "_unsafe_index_put"], placed),
+    **dict.fromkeys(["cummax", "cummin"], lambda call: counts(compare=call.numel)),
     "cumprod": lambda call: counts(mul=call.numel),
     **dict.fromkeys(["scatter_add", "index_add", "scatter_reduce"], scattered),
     **dict.fromkeys(["upsample_linear1d", "upsample_bilinear2d"], interpolated),

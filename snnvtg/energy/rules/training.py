@@ -44,6 +44,7 @@ def foreach(**kinds: int) -> Callable[[Call], Counts]:
 
 TRAINING: dict[str, Callable[[Call], Counts]] = {
     "binary_cross_entropy_with_logits": loss(exp=1, log=1, add=3, mul=1, compare=1),
+    "binary_cross_entropy": loss(log=2, add=2, mul=2),
     "smooth_l1_loss": loss(add=2, mul=2, compare=1),
     "huber_loss": loss(add=2, mul=2, compare=1),
     "mse_loss": loss(add=1, mul=1),

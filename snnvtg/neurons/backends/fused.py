@@ -8,8 +8,9 @@ and nothing else. The gradient is analytic and once differentiable.
 import torch
 from torch import Tensor
 
+from snnvtg import pages
 from snnvtg.errors import BackendError
-from snnvtg.neurons.backends import fused_cpu, fused_transforms, fused_triton, pages
+from snnvtg.neurons.backends import fused_cpu, fused_transforms, fused_triton
 from snnvtg.neurons.backends.base import Backend, Inputs, Neuron
 from snnvtg.neurons.lif import LIFParameters, state_dtype
 from snnvtg.neurons.surrogate import SURROGATES

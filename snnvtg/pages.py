@@ -77,3 +77,10 @@ def empty(shape, dtype: torch.dtype, device: torch.device) -> Tensor:
     lease = (ctypes.c_char * size).from_buffer(block)
     weakref.finalize(lease, shelf.give_back, block).atexit = False
     return torch.frombuffer(lease, dtype=dtype).view(shape)
+
+
+def contiguous(tensor: Tensor) -> Tensor:
+    """`tensor` itself where its entries lie in order, else a copy, from the shelf where it is large."""
+    if tensor.is_contiguous():
+        return tensor
+    return empty(tensor.shape, tensor.dtype, tensor.device).copy_(tensor)

@@ -1,0 +1,134 @@
+"""What an ablation's files say: figures of each row, and its paired difference from the reference row."""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from snnvtg.errors import InputError
+from snnvtg.metrics.intervals import paired_comparison
+from snnvtg.studies.ablation import read_overlaps
+from snnvtg.studies.declaration import PRIOR
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class AblationResults:
+    """One sweep as it lies on disk; reading it computes no model."""
+
+    table: pd.DataFrame
+    """a row per model and seed"""
+    overlaps: pd.DataFrame
+    """columns row, seed, query, video, iou"""
+    provenance: dict[str, Any]
+    published: dict[str, Any] | None
+    """the paper's figures for this sweep, where it has some"""
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """The sweep's declaration at its last run."""
+        return self.provenance["declaration"]
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are figures of."""
+        return self.table["seed"].dropna().nunique()
+
+    @property
+    def title(self) -> str:
+        """Title with data, split and number of seeds; synthetic data says so."""
+        seeds = self.seeds
+        data = self.table["data"].iloc[0]
+        words = f"{data} data, {self.table['split'].iloc[0]} split, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        return f"{self.declaration['title']} ({words})"
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the rows with figures: as declared, then any of an older declaration."""
+        there = list(dict.fromkeys(self.table.loc[self.table["row"] != PRIOR, "row"]))
+        declared = [row["name"] for row in self.declaration["rows"]]
+        return [row for row in declared if row in there] + [row for row in there if row not in declared]
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Declared rows without any figures, with the reason where one is known."""
+        there = set(self.table["row"])
+        failures = self.provenance.get("failures", {})
+        reasons = {label.rpartition(", seed ")[0]: reason for label, reason in failures.items()}
+        names = [row["name"] for row in self.declaration["rows"] if row["name"] not in there]
+        return {name: reasons.get(name, "not run yet") for name in names}
+
+    def of(self, row: str) -> pd.DataFrame:
+        """The figures of one row, a line per seed."""
+        return self.table[self.table["row"] == row]
+
+    def same_as_reference(self, row: str) -> bool:
+        """Whether a row is the reference's own model under another name."""
+        reference = self.declaration["reference"]
+        return reference in self.rows and self.of(row)["recipe"].iloc[0] == self.of(reference)["recipe"].iloc[0]
+
+
+def read_results(path: Path) -> AblationResults:
+    """Read NAME.csv with NAME.json and NAME_queries.csv beside it."""
+    beside, queries = path.with_suffix(".json"), path.with_name(f"{path.stem}_queries.csv")
+    for needed in (path, beside, queries):
+        if not needed.is_file():
+            raise InputError(f"{needed}: not there; run experiments/ablation.py with this --out first")
+    try:
+        table = pd.read_csv(path, engine="python", dtype={"row": str, "seed": "Int64"})
+        provenance = json.loads(beside.read_text())
+        provenance["declaration"]["rows"]
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path}: not an ablation's table with its provenance ({error})") from None
+    published = json.loads(resources.files("snnvtg.studies").joinpath("published.json").read_text())
+    return AblationResults(table, read_overlaps(queries), provenance, published.get(path.stem))
+
+
+def differences(results: AblationResults) -> pd.DataFrame:
+    """Each row minus the reference, in percentage points: mean, 95 % interval, p, and p after Holm over the rows.
+
+    Paired over queries, resampling whole videos and the seeds of both (`metrics.intervals.paired_comparison`). p is
+    the two-sided share of resamples on the other side of 0. `differs`: the interval excludes 0.
+    """
+    reference = results.declaration["reference"]
+    columns = ["row", "metric", "difference", "low", "high", "p", "differs", "p_holm"]
+    if reference not in results.rows:
+        return pd.DataFrame(columns=columns)
+    videos, theirs = _overlaps_of(results, reference)
+    found = []
+    for metric, value in (("mIoU", lambda iou: iou), ("R1@0.5", lambda iou: (iou >= 0.5).astype(float))):
+        lines = []
+        for row in results.rows:
+            if row == reference or results.same_as_reference(row):
+                continue
+            _, ours = _overlaps_of(results, row)
+            c = paired_comparison(value(ours), value(theirs), videos, level=LEVEL, resamples=RESAMPLES)
+            p = max(2 * min(c.ahead, 1 - c.ahead), 2 / RESAMPLES)
+            differs = bool(c.low > 0 or c.high < 0)
+            lines.append([row, metric, 100 * c.difference, 100 * c.low, 100 * c.high, p, differs])
+        adjusted = holm([line[5] for line in lines])
+        found += [[*line, p] for line, p in zip(lines, adjusted, strict=True)]
+    return pd.DataFrame(found, columns=columns)
+
+
+def holm(values: list[float]) -> list[float]:
+    """p values adjusted for their number (Holm, 1979): the k-th smallest of n times n - k + 1, never falling."""
+    order = np.argsort(values)
+    raised = [values[i] * (len(values) - k) for k, i in enumerate(order)]
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1) if values else raised
+    return adjusted.tolist()
+
+
+def _overlaps_of(results: AblationResults, row: str) -> tuple[list[int], np.ndarray]:
+    """Videos (Q,) and IoU (S, Q) of a row."""
+    part = results.overlaps[results.overlaps["row"] == row].sort_values(["seed", "query"])
+    wide = part.pivot(index="seed", columns="query", values="iou")
+    videos = part[part["seed"] == part["seed"].iloc[0]]["video"].tolist()
+    return videos, wide.to_numpy(dtype=float)

@@ -1,0 +1,175 @@
+"""An ablation as Markdown, LaTeX and a figure, from its files alone: nothing here trains or measures a model."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from snnvtg.plots.ablation import difference_figure, grid_figure
+from snnvtg.reporting import save_figure, write_text
+from snnvtg.studies.ablation_results import AblationResults, differences, read_results
+from snnvtg.studies.declaration import PRIOR
+
+METRICS = ("R1@0.5", "R1@0.7", "mIoU")
+COMPARED = ("mIoU", "R1@0.5")
+NOTHING = "–"
+
+
+def render(path: Path) -> str:
+    """Write NAME.md, NAME.tex and NAME.png beside the table NAME.csv; returns what to tell the user."""
+    results = read_results(path)
+    found = differences(results)
+    cells = cell_table(results, found)
+    figure = figure_of(results, found)
+    if figure is not None:
+        save_figure(figure, path.with_suffix(".png"))
+    write_text(markdown(results, cells, found, path.stem if figure is not None else None), path.with_suffix(".md"))
+    write_text(latex(results, cells, found, path.stem), path.with_suffix(".tex"))
+    shown = cells.drop(columns=[name for name in cells if name.endswith(")") and "published" in name])
+    return f"{results.title}\n{shown.to_string(index=False)}\n{verdict(results, found)}\nwrote {path} and beside it\n"
+
+
+def figure_of(results: AblationResults, found: pd.DataFrame):
+    """The figure that fits: lines over a grid, differences with intervals otherwise; None where there is neither."""
+    axes = results.declaration["axes"]
+    if axes:
+        return grid_figure(results.table[results.table["row"] != PRIOR], axes, results.title)
+    if found.empty:
+        return None
+    energy = results.table.groupby("row")["energy_pj"].mean() / 1e6
+    return difference_figure(found, energy, results.declaration["reference"], results.title)
+
+
+def cell_table(results: AblationResults, found: pd.DataFrame) -> pd.DataFrame:
+    """The table as text: mean ± standard deviation over seeds, differences, cost, and the paper's own columns."""
+    return pd.DataFrame([_cells(results, found, row) for row in [*results.rows, PRIOR] if len(results.of(row))])
+
+
+def _cells(results: AblationResults, found: pd.DataFrame, row: str) -> dict[str, str]:
+    own = results.of(row)
+    reference = results.declaration["reference"]
+    cells = {"row": row, "seeds": str(own["seed"].notna().sum() or NOTHING)}
+    cells |= {metric: _spread(own[metric], "{:.1f}") for metric in METRICS}
+    for metric in COMPARED if reference else ():
+        cells[f"Δ {metric}"] = _difference(results, found, row, metric)
+    cells["firing rate"] = _spread(own["firing_rate"], "{:.3f}")
+    cells["energy a query, µJ"] = _spread(own["energy_pj"] / 1e6, "{:.1f}")
+    cells["parameters"] = NOTHING if own["parameters"].isna().all() else f"{int(own['parameters'].iloc[0]):,}"
+    if results.published:
+        values = results.published["rows"].get(row)
+        for place, name in enumerate(results.published["columns"]):
+            value = NOTHING if values is None else f"{values[place]:.2f}"
+            cells[f"{name}, published ({results.published['short']})"] = value
+    return cells
+
+
+def _spread(values: pd.Series, form: str) -> str:
+    values = values.dropna().astype(float)
+    if values.empty:
+        return NOTHING
+    mean = form.format(values.mean())
+    return mean if len(values) == 1 else f"{mean} ± {form.format(values.std())}"
+
+
+def _difference(results: AblationResults, found: pd.DataFrame, row: str, metric: str) -> str:
+    if row == PRIOR:
+        return NOTHING
+    if results.same_as_reference(row):
+        return "0, the same model" if row != results.declaration["reference"] else NOTHING
+    line = found[(found["row"] == row) & (found["metric"] == metric)].iloc[0]
+    mark = ("**" if line["p_holm"] < 0.05 else "*") if line["differs"] else ""
+    return f"{line['difference']:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]".replace("-", "−") + mark
+
+
+def verdict(results: AblationResults, found: pd.DataFrame) -> str:
+    """In words: which rows differ from the reference and which do not."""
+    sentences = []
+    for metric, part in found.groupby("metric", sort=False):
+        differ, alike = part[part["differs"]], part[~part["differs"]]
+        firm = differ[differ["p_holm"] < 0.05]["row"].tolist()
+        words = []
+        if differ.empty:
+            words.append("no row's 95 % interval excludes 0")
+        else:
+            words.append(f"the 95 % interval excludes 0 for {', '.join(differ['row'])}")
+            words.append(f"after Holm's correction for {len(part)} rows still for {', '.join(firm) or 'none'}")
+        if len(alike):
+            words.append(f"not told apart from it: {', '.join(alike['row'])}")
+        if results.seeds == 1:
+            words.append("of one seed, which says nothing on training noise")
+        sentences.append(f"{metric} against {results.declaration['reference']}: {'; '.join(words)}.")
+    return "\n".join(sentences)
+
+
+def caption(results: AblationResults, found: pd.DataFrame) -> list[str]:
+    """What a reader needs to know to read the table."""
+    lines = [
+        "Mean ± standard deviation over seeds; energy and firing rate (spikes per neuron and step) of the mean query, "
+        "energy an estimate for 45 nm fp32 arithmetic, not a measurement."
+    ]
+    if len(found):
+        lines.append(
+            f"Δ: difference from {results.declaration['reference']} in percentage points with its 95 % interval, "
+            "paired over queries, whole videos and both rows' seeds resampled. * the interval excludes 0; ** so does "
+            "p < 0.05 after Holm's correction over the rows."
+        )
+        if results.seeds == 1:
+            lines.append(
+                "One seed: the intervals hold the choice of test videos and no training noise at all, so they compare "
+                "two trained models and not yet two settings."
+            )
+        elif results.seeds < 5:
+            lines.append(
+                f"{results.seeds} seeds: training noise is in the intervals, understated by resampling so few."
+            )
+    if results.published:
+        lines.append(f"Published columns: {results.published['source']}. {results.published['caution']}")
+    return lines
+
+
+def markdown(results: AblationResults, cells: pd.DataFrame, found: pd.DataFrame, figure: str | None) -> str:
+    """The table with its figure, verdict and notes as Markdown."""
+    head = [f"# {results.title}", "", f"`{results.provenance['command']}`, commit {results.provenance['commit']}"]
+    lines = [*head, "", *_markdown_table(cells), "", *caption(results, found)]
+    lines += ["", *(f"- {sentence}" for sentence in verdict(results, found).splitlines())]
+    lines += [f"- {name}: no figures, {reason}" for name, reason in results.missing.items()]
+    lines += [f"- {note}" for note in results.declaration["notes"]]
+    if figure:
+        lines += ["", f"![{results.title}]({figure}.png)"]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(cells: pd.DataFrame) -> list[str]:
+    rows = [[text.replace("*", r"\*") for text in row] for row in cells.to_numpy().tolist()]
+    rule = ["---", *["---:"] * (len(cells.columns) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (list(cells.columns), rule, *rows)]
+
+
+def latex(results: AblationResults, cells: pd.DataFrame, found: pd.DataFrame, name: str) -> str:
+    """The table as a LaTeX float; needs the package booktabs."""
+    published = [column for column in cells if "published" in column]
+    ours = [column for column in cells if column not in published]
+    heads = [*ours, *(column.partition(",")[0] for column in published)]
+    lines = [r"\begin{table*}", r"\centering\small", rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule"]
+    if published:
+        group = f"published ({results.published['short']})"
+        lines.append(
+            rf"\multicolumn{{{len(ours)}}}{{c}}{{ours, {_tex(results.table['data'].iloc[0])} data}} & "
+            rf"\multicolumn{{{len(published)}}}{{c}}{{{_tex(group)}}} \\"
+        )
+        lines.append(rf"\cmidrule(r){{1-{len(ours)}}}\cmidrule(l){{{len(ours) + 1}-{len(heads)}}}")
+    lines += [_tex_row(heads), r"\midrule", *map(_tex_row, cells.to_numpy().tolist()), r"\bottomrule"]
+    words = " ".join([f"{results.title}.", *caption(results, found)])
+    return "\n".join([*lines, r"\end{tabular}", rf"\caption{{{_tex(words)}}}", rf"\label{{tab:{name}}}",
+                      r"\end{table*}"]) + "\n"  # fmt: skip
+
+
+def _tex_row(cells: list[str]) -> str:
+    return " & ".join(map(_tex, cells)) + r" \\"
+
+
+_SIGNS = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "−": "$-$", "µ": r"$\mu$"}
+_SIGNS |= {"–": "--", "Δ": r"$\Delta$", "<": "$<$"}
+
+
+def _tex(text: str) -> str:
+    return "".join(_SIGNS.get(sign, sign) for sign in text)

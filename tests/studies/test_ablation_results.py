@@ -1,0 +1,119 @@
+"""Comparison and tables from files written by hand, so that every expected value is known beforehand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from snnvtg.errors import InputError
+from snnvtg.studies.ablation_results import differences, holm, read_results
+from snnvtg.studies.ablation_tables import render
+
+ROWS = ("full", "without-cmr", "without-ssd", "without-contrastive")
+SHIFT = {"full": 0.0, "without-cmr": -0.2, "without-ssd": 0.0, "without-contrastive": 0.3}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Forty queries about twenty videos, two seeds: without-cmr loses 0.2 on each, without-ssd has noise alone."""
+    generator = np.random.default_rng(0)
+    base = generator.uniform(0.3, 0.6, 40)
+    table, overlaps = [{"row": "best-fixed-window", "data": "synthetic", "split": "test", "mIoU": 12.3}], []
+    for row in ROWS:
+        for seed in (0, 1):
+            iou = base + SHIFT[row] + generator.normal(0, 0.01, 40)
+            part = {"row": row, "seed": seed, "query": range(40), "video": np.arange(40) // 2, "iou": iou}
+            overlaps.append(pd.DataFrame(part))
+            figures = {"mIoU": 100 * iou.mean(), "R1@0.5": 100 * (iou >= 0.5).mean(), "R1@0.7": 20.0 + seed}
+            cost = {"firing_rate": None if row == "without-ssd" else 0.25, "energy_pj": 3e6, "parameters": 1234}
+            table.append({"row": row, "data": "synthetic", "split": "test", "seed": seed, **figures, **cost})
+    frame = pd.DataFrame(table).assign(recipe=lambda t: t["row"])
+    frame.to_csv(tmp_path / "ablation_table4.csv", index=False)
+    pd.concat(overlaps).to_csv(tmp_path / "ablation_table4_queries.csv", index=False)
+    declared = [{"name": name, "architecture": "spikemba", "settings": {}} for name in (*ROWS[:3], "transformer")]
+    declaration = {"title": "What parts earn", "reference": "full", "notes": ["A note."], "axes": [], "rows": declared}
+    beside = {"command": "python x.py", "commit": "abc", "declaration": declaration}
+    beside["failures"] = {"transformer, seed 0": "training diverged"}
+    (tmp_path / "ablation_table4.json").write_text(json.dumps(beside))
+    return tmp_path
+
+
+@pytest.fixture
+def path(folder):
+    return folder / "ablation_table4.csv"
+
+
+def test_differences_are_paired_and_flagged(path):
+    found = differences(read_results(path)).query("metric == 'mIoU'").set_index("row")
+    assert found.loc["without-cmr", "difference"] == pytest.approx(-20, abs=0.5)
+    assert found.loc["without-contrastive", "difference"] == pytest.approx(30, abs=0.5)
+    assert found["differs"].to_dict() == {"without-cmr": True, "without-ssd": False, "without-contrastive": True}
+    # pairing takes the spread of the queries (±4.5 points unpaired) out of the interval
+    assert found.loc["without-cmr", "high"] - found.loc["without-cmr", "low"] < 2
+    assert (found["p_holm"] >= found["p"]).all()
+    assert found.loc["without-ssd", "p_holm"] > 0.05
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_tables_keep_ours_and_the_papers_apart(path):
+    assert "What parts earn (synthetic data, test split, 2 seeds)" in render(path)
+    words = path.with_suffix(".md").read_text()
+    head = next(line for line in words.splitlines() if line.startswith("| row"))
+    names = [name.strip() for name in head.strip("|").split("|")]
+    line = next(line for line in words.splitlines() if line.startswith("| without-cmr"))
+    cells = dict(zip(names, [cell.strip() for cell in line.strip("|").split("|")], strict=True))
+    assert cells["R1@0.7"] == "20.5 ± 0.7"
+    assert cells["R1@0.7, published (QVHighlights test, Table 4)"] == "40.32"
+    assert cells["mAP, published (QVHighlights test, Table 4)"] == "35.46"
+    assert cells["energy a query, µJ"] == "3.0 ± 0.0"
+    assert cells["Δ mIoU"].startswith("−20.") and cells["Δ mIoU"].endswith(r"\*\*")
+    silent = next(line for line in words.splitlines() if line.startswith("| without-ssd"))
+    assert " – " in silent and "nan" not in words.lower()
+    prior = next(line for line in words.splitlines() if line.startswith("| best-fixed-window"))
+    assert "12.3" in prior
+    assert "mIoU against full: the 95 % interval excludes 0 for without-cmr, without-contrastive" in words
+    assert "- transformer: no figures, training diverged" in words
+    assert "- A note." in words
+
+
+def test_latex_has_the_same_figures_and_no_naked_sign(path):
+    render(path)
+    text = path.with_suffix(".tex").read_text()
+    assert text.count(r"\\") == 3 + 5 - 1  # group, head and five rows
+    assert r"\multicolumn{4}{c}{published (QVHighlights test, Table 4)}" in text
+    assert r"without-cmr & 2 & " in text and r"& 53.29 & 40.32 & 36.68 & 35.46 \\" in text
+    assert not set(text) & set("±−µΔ–")
+    lines = [line for line in text.splitlines() if line.startswith(("row &", "full &", "without"))]
+    assert len({line.count("&") for line in lines}) == 1
+
+
+def test_rendering_needs_no_more_than_the_files_and_leaves_them(path):
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    render(path)
+    first = path.with_suffix(".md").read_bytes()
+    render(path)
+    assert path.with_suffix(".md").read_bytes() == first
+    assert {name: (path.parent / name).read_bytes() for name in before} == before
+    assert path.with_suffix(".png").stat().st_size > 20_000
+
+
+def test_a_row_that_is_the_references_model_is_not_compared(path):
+    table = pd.read_csv(path)
+    table.loc[table["row"] == "without-ssd", "recipe"] = "full"
+    table.to_csv(path, index=False)
+    assert "without-ssd" not in differences(read_results(path))["row"].tolist()
+    render(path)
+    assert "0, the same model" in path.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("name", ["ablation_table4.json", "ablation_table4_queries.csv", "ablation_table4.csv"])
+def test_a_missing_file_is_named(name, folder, path):
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=name):
+        read_results(path)
