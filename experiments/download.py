@@ -40,7 +40,7 @@ def main(options: Options) -> None:
         return
     found = entry(options.name)
     print(f"{options.name}: {found.size or 'unknown'} bytes, licence {found.licence} ({found.page}) {found.note}")
-    with tqdm(total=found.size, unit="B", unit_scale=True) as bar:
+    with tqdm(total=found.size, unit="B", unit_scale=True, delay=0.5) as bar:
         target = options.out / Path(urlsplit(found.url).path).name
         fetch(
             found.url, target, size=found.size, sha256=found.sha256, progress=lambda done, _: bar.update(done - bar.n)

@@ -19,6 +19,7 @@ from snnvtg.data.submissions import write_submission
 from snnvtg.errors import InputError
 from snnvtg.neurons import set_backend
 from snnvtg.studies.benchmarks import BenchmarkOptions
+from snnvtg.studies.checks import check_device
 from snnvtg.training import Checkpoint, load_checkpoint
 from snnvtg.training.evaluation import predict_split
 
@@ -41,6 +42,7 @@ def main(options: Options) -> None:
     """Predict and write."""
     if options.batch_size < 1:
         raise InputError(f"batch_size is {options.batch_size}; expected at least 1")
+    check_device(options.device)
     checkpoint = load_checkpoint(options.checkpoint)
     dataset = split_of(options, checkpoint)
     model = checkpoint.build().to(options.device)

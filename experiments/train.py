@@ -24,6 +24,7 @@ from snnvtg.command import run
 from snnvtg.neurons import set_backend
 from snnvtg.reporting import provenance, write_json
 from snnvtg.studies.benchmarks import BenchmarkOptions, benchmark_settings
+from snnvtg.studies.checks import check_device, check_selection
 from snnvtg.studies.measure import accuracy, cost, parameter_count
 from snnvtg.studies.options import PresetOptions
 from snnvtg.training import Preset, train
@@ -47,8 +48,10 @@ class Options(BenchmarkOptions, PresetOptions):
 
 def main(options: Options) -> None:
     """Train, measure, report."""
-    data = options.load()
+    check_device(options.device)
     preset = chosen_preset(options)
+    data = options.load()
+    check_selection(preset.training.select_on, data)
     model_config = preset.model
     if options.timesteps is not None:
         model_config = dataclasses.replace(model_config, num_timesteps=options.timesteps)

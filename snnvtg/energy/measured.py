@@ -110,5 +110,7 @@ def _rapl(powercap: Path) -> tuple[list[Meter], list[str]]:
             name = (package / "name").read_text().strip()
         except PermissionError:
             return [], [f"RAPL: {counter} is readable by root only (sudo chmod a+r {counter})"]
+        except (OSError, ValueError) as error:
+            return [], [f"RAPL: {counter} gives no reading ({error})"]
         made.append(Meter(f"RAPL {name}", lambda counter=counter: int(counter.read_text()) / 1e6, wrap))
     return made, []

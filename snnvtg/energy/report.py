@@ -84,9 +84,9 @@ def special_functions_in_words(spiking: Account, twin: Account) -> str:
 
 
 CHIPS_IN_WORDS = (
-    "The rows of chips price synaptic operations and neuron updates as their source does and everything else, the whole "
-    "dense twin too, at 45 nm fp32: they say what a chip's price of a spike makes of the sum, not how a chip compares "
-    "with a processor of its own generation. Both of a memory row's twins read 32-bit words."
+    "The rows of chips price synaptic operations and neuron updates as their source does, everything else and the "
+    "whole dense twin at 45 nm fp32: they say what a chip's price of a spike makes of the sum, not how a chip compares "
+    "with a processor of its own generation. Under the memory models both twins read 32-bit words."
 )
 
 

@@ -8,11 +8,12 @@ import torch
 from snnvtg.energy import Ledger
 from snnvtg.models import MODELS, SpikeMba
 from snnvtg.models.output import predict
-from snnvtg.training import LossConfig
+from snnvtg.training import PRESETS, LossConfig
 from snnvtg.training.losses import grounding_losses
 
 VARIANTS = [
     {"text_fusion": "concat"},
+    {"attention_order": "values"},
     {"use_cmr": False},
     {"use_ssd": False},
     {"num_slots": 0},
@@ -34,6 +35,15 @@ def test_evaluation_of_every_model_is_priced_whole(name, make_batch):
     account = Ledger.per_query(model, [make_batch([0])], strict=True)
     assert (account.coverage, account.unpriced) == (1.0, {})
     assert account.totals["macs"] > 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@torch.no_grad()
+def test_every_preset_is_priced_whole(name, make_batch):
+    model = SpikeMba(dataclasses.replace(PRESETS[name].model, num_blocks=1), 6, 5).eval()
+    account = Ledger.per_query(model, [make_batch([0])], strict=True)
+    assert account.coverage == 1
+    assert account.totals["neuron_updates"] > 0
 
 
 @pytest.mark.parametrize("change", VARIANTS, ids=str)

@@ -1,6 +1,8 @@
 """Meters: what a counter read, its wrap, and the reasons where there is none."""
 
 import itertools
+import sys
+import types
 
 import pytest
 
@@ -38,3 +40,51 @@ def test_without_a_meter_there_is_a_reason(tmp_path):
     found, reasons = meters(tmp_path)
     assert not [meter for meter in found if meter.name.startswith("RAPL")]
     assert any(reason.startswith("RAPL") for reason in reasons)
+
+
+def test_a_package_without_a_counter_is_a_reason_not_a_crash(tmp_path):
+    (tmp_path / "intel-rapl:0").mkdir()
+    found, reasons = meters(tmp_path)
+    assert not [meter for meter in found if meter.name.startswith("RAPL")]
+    assert any("gives no reading" in reason for reason in reasons)
+
+
+class FakeNVML(types.ModuleType):
+    """One GPU whose counter stands at 2,500 mJ; `broken` GPUs have none."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, broken: bool):
+        super().__init__("pynvml")
+        self.broken = broken
+
+    def nvmlInit(self) -> None: ...
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 1
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def nvmlDeviceGetName(self, handle: int) -> str:
+        return "H200"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
+        if self.broken:
+            raise self.NVMLError("Not Supported")
+        return 2500
+
+
+def test_a_gpu_is_read_in_joules(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNVML(broken=False))
+    found, _ = meters(tmp_path)
+    (gpu,) = [meter for meter in found if meter.name.startswith("NVML")]
+    assert (gpu.name, gpu.read(), gpu.wrap) == ("NVML GPU 0 (H200)", 2.5, 0)
+
+
+def test_a_gpu_without_a_counter_is_a_reason(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNVML(broken=True))
+    found, reasons = meters(tmp_path)
+    assert not found
+    assert "NVML: Not Supported" in reasons

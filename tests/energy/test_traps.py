@@ -126,6 +126,20 @@ def test_dropout_between_keeps_spikes_and_counts_the_survivors():
     assert ledger.totals["random"] == 72
 
 
+def test_the_fused_dropout_of_a_gpu_keeps_spikes_too():
+    torch.manual_seed(0)
+    survivors = []
+
+    def dropped(s: Tensor) -> Tensor:
+        survivors.append(torch.native_dropout(s, 0.5, True)[0])
+        return survivors[0]
+
+    totals = counted(dropped)
+    left = int((survivors[0] != 0).sum())
+    assert 0 < left < SPIKES
+    assert (totals["synops"], totals["macs"]) == (left * 5, 0)
+
+
 def test_dropout_costs_nothing_in_evaluation():
     model = Between(nn.Dropout(0.5)).eval()
     with torch.no_grad(), Ledger(model, strict=True) as ledger:

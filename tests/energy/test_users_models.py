@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from snnvtg.energy import Ledger, energy_pj
+from snnvtg.energy.crosscheck import FVCORE_HANDLES, composites_in_traces
 from snnvtg.neurons import LIF
+from snnvtg.scan import causal_conv1d, selective_scan
 
 snntorch = pytest.importorskip("snntorch")
 
@@ -102,3 +105,32 @@ def test_a_training_step_keeps_forward_and_backward_apart():
     assert forward["macs"] == stem + head
     assert backward["macs"] + backward["acs_dense"] == stem + 2 * conv + 2 * head
     assert ledger.coverage == 1
+
+
+class UsersScanModel(nn.Module):
+    """A model of a user's with our composites in it: LIF, causal convolution, scan, and torch's own attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.proj, self.lif = nn.Linear(6, 8), LIF()
+        self.taps, self.decay = nn.Parameter(torch.rand(8, 4)), nn.Parameter(-torch.rand(8, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = causal_conv1d(self.lif(self.proj(x), num_timesteps=2).mean(0), self.taps, None)
+        y = selective_scan(u, u, self.decay, u[..., :4], u[..., 4:], None)
+        heads = y.unflatten(-1, (2, 4)).transpose(1, 2)
+        return nn.functional.scaled_dot_product_attention(heads, heads, heads)
+
+
+@torch.no_grad()
+def test_fvcores_handles_on_a_users_model():
+    """B = 2, L = 5: Linear 6 → 8, 4 taps of 8 channels, 2 heads of 4 over 5 × 5 pairs; the scan and LIF hold no MAC."""
+    torch.manual_seed(0)
+    model, x = UsersScanModel().eval(), torch.rand(2, 5, 6)
+    with composites_in_traces():
+        analysis = FlopCountAnalysis(model, x).set_op_handle(**FVCORE_HANDLES)
+        found = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
+    assert found == {"linear": 2 * 5 * 6 * 8, "causal_conv1d": 2 * 5 * 8 * 4, "attention": 2 * 2 * 5 * 5 * (4 + 4)}
+    with Ledger(model, strict=True) as ledger:
+        model(x)
+    assert ledger.totals["macs_dense"] == sum(found.values())

@@ -157,6 +157,17 @@ def test_options_that_do_not_fit_are_one_line(command, arguments, said, capsys):
     assert said in error and error.count("\n") == 1
 
 
+def test_what_would_fail_after_an_epoch_is_said_before_it(command, trained, capsys):
+    _, where, checkpoint = trained
+    capsys.readouterr()
+    assert command("train", *where, "--preset", "demo", "--set", "training.select_on=mIoU") == 2
+    assert "training.select_on is 'mIoU'; figures of qvhighlights: MR-full-R1@0.5" in capsys.readouterr().err
+    for name, more in (("train", ()), ("predict", ("--checkpoint", checkpoint, "--split", "val"))):
+        assert command(name, *where, *more, "--device", "abacus") == 2
+        error = capsys.readouterr().err
+        assert "device 'abacus' cannot be used" in error and error.count("\n") == 1
+
+
 def test_an_unknown_domain_lists_those_there(command, tmp_path, capsys):
     root = make_folder(tmp_path / "data", *CASES[4][:5])
     where = ("--dataset", "tvsum", "--features", root, "--layout", "lighthouse", "--backbones", "i3d")
