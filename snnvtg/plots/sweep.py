@@ -34,14 +34,15 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
 
 
 def accuracy_panel(axis: Axes, table: pd.DataFrame, metric: str) -> None:
-    """A metric against T, beside the best fixed window and the shuffled queries."""
+    """A metric against T, beside what no network is needed for and the shuffled queries."""
     for slots, (colour, marker, label) in LOOK.items():
         spiking = table[(table["model"] == "spikemba") & (table["slots"] == slots)]
         shuffled = table[(table["model"] == "shuffled-query") & (table["slots"] == slots)]
         _mean_and_range(axis, spiking, metric, color=colour, marker=marker, label=label)
         _mean_and_range(axis, shuffled, metric, color=colour, linestyle=":", label=f"{label}, queries shuffled")
-    for value in table.loc[table["model"] == "prior", metric]:
-        axis.axhline(value, color=GREY, linestyle="--", linewidth=1.5, label="best fixed window")
+    for model, line, label in (("prior", "--", "best fixed window"), ("linear", "-.", "linear map alone")):
+        for value in table.loc[table["model"] == model, metric]:
+            axis.axhline(value, color=GREY, linestyle=line, linewidth=1.5, label=label)
     axis.set_title(f"{metric} (%)")
 
 

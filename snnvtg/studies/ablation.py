@@ -19,7 +19,8 @@ from snnvtg.metrics import fit_prior, prior_predictions
 from snnvtg.metrics.recall import per_query_iou, recall_summary
 from snnvtg.records import Query
 from snnvtg.reporting import write_csv
-from snnvtg.studies.declaration import PRIOR, Sweep
+from snnvtg.studies.declaration import LINEAR, PRIOR, Sweep
+from snnvtg.studies.linear import linear_predictions
 from snnvtg.studies.measure import cost, parameter_count
 from snnvtg.studies.parallel import in_processes
 from snnvtg.studies.presets import Recipe
@@ -80,7 +81,7 @@ def run_sweeps(
     identity |= {"code": code_digest(), "measuring": code_digest(MEASURING)}
     tables = [SweepTable(out, s, r, identity, queries, started) for s, r in zip(sweeps, recipes, strict=True)]
     for table in tables:
-        table.add_prior(data)
+        table.add_untrained(data, preset)
     jobs = list(dict.fromkeys(job for table in tables for job in table.unfinished()))
     work = functools.partial(measure, split=split, runs=runs, device=device)
     for outcome in in_processes(work, jobs, load, workers):
@@ -146,13 +147,16 @@ class SweepTable:
                 if not self.table.holds(row=name, seed=seed):
                     yield Job(recipe, seed)
 
-    def add_prior(self, data: DataSplits) -> None:
-        """The row of the best fixed window, once."""
-        if self.table.holds(row=PRIOR, seed=None):
-            return
-        queries = getattr(data, self.common["split"]).queries
-        iou = per_query_iou(prior_predictions(queries, fit_prior(data.train.queries)), queries)
-        self._write([(PRIOR, None, recall_summary(iou), iou)])
+    def add_untrained(self, data: DataSplits, preset: Preset) -> None:
+        """The rows of the best fixed window and of the linear alignment alone, once."""
+        split = getattr(data, self.common["split"])
+        answers = {PRIOR: lambda: prior_predictions(split.queries, fit_prior(data.train.queries))}
+        if preset.model.alignment == "ridge":
+            answers[LINEAR] = lambda: linear_predictions(data, split, preset.model.alignment_ridge)
+        for name, answer in answers.items():
+            if not self.table.holds(row=name, seed=None):
+                iou = per_query_iou(answer(), split.queries)
+                self._write([(name, None, recall_summary(iou), iou)])
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome to every row it belongs to."""

@@ -12,7 +12,7 @@ import pandas as pd
 from snnvtg.errors import InputError
 from snnvtg.metrics.intervals import paired_comparison
 from snnvtg.studies.ablation import read_overlaps
-from snnvtg.studies.declaration import PRIOR
+from snnvtg.studies.declaration import UNTRAINED
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -51,7 +51,7 @@ class AblationResults:
     @property
     def rows(self) -> list[str]:
         """Names of the rows with figures: as declared, then any of an older declaration."""
-        there = list(dict.fromkeys(self.table.loc[self.table["row"] != PRIOR, "row"]))
+        there = list(dict.fromkeys(self.table.loc[~self.table["row"].isin(UNTRAINED), "row"]))
         declared = [row["name"] for row in self.declaration["rows"]]
         return [row for row in declared if row in there] + [row for row in there if row not in declared]
 

@@ -7,7 +7,7 @@ import pandas as pd
 from snnvtg.plots.ablation import difference_figure, grid_figure
 from snnvtg.reporting import save_figure, write_text
 from snnvtg.studies.ablation_results import AblationResults, differences, read_results
-from snnvtg.studies.declaration import PRIOR
+from snnvtg.studies.declaration import UNTRAINED
 
 METRICS = ("R1@0.5", "R1@0.7", "mIoU")
 COMPARED = ("mIoU", "R1@0.5")
@@ -32,7 +32,7 @@ def figure_of(results: AblationResults, found: pd.DataFrame):
     """The figure that fits: lines over a grid, differences with intervals otherwise; None where there is neither."""
     axes = results.declaration["axes"]
     if axes:
-        return grid_figure(results.table[results.table["row"] != PRIOR], axes, results.title)
+        return grid_figure(results.table[~results.table["row"].isin(UNTRAINED)], axes, results.title)
     if found.empty:
         return None
     energy = results.table.groupby("row")["energy_pj"].mean() / 1e6
@@ -41,7 +41,8 @@ def figure_of(results: AblationResults, found: pd.DataFrame):
 
 def cell_table(results: AblationResults, found: pd.DataFrame) -> pd.DataFrame:
     """The table as text: mean ± standard deviation over seeds, differences, cost, and the paper's own columns."""
-    return pd.DataFrame([_cells(results, found, row) for row in [*results.rows, PRIOR] if len(results.of(row))])
+    rows = [row for row in [*results.rows, *UNTRAINED] if len(results.of(row))]
+    return pd.DataFrame([_cells(results, found, row) for row in rows])
 
 
 def _cells(results: AblationResults, found: pd.DataFrame, row: str) -> dict[str, str]:
@@ -71,7 +72,7 @@ def _spread(values: pd.Series, form: str) -> str:
 
 
 def _difference(results: AblationResults, found: pd.DataFrame, row: str, metric: str) -> str:
-    if row == PRIOR:
+    if row in UNTRAINED:
         return NOTHING
     if results.same_as_reference(row):
         return "0, the same model" if row != results.declaration["reference"] else NOTHING

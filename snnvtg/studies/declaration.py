@@ -31,9 +31,11 @@ from snnvtg.studies.presets import Recipe, SettingError, with_settings
 from snnvtg.training import Preset
 
 KEYS = ("name", "title", "seeds", "reference", "notes", "rows", "grid")
-PRIOR = "best-fixed-window"
-"""the row every table has of its own: the one window that answers the training set best, looking at nothing"""
-UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
+PRIOR, LINEAR = "best-fixed-window", "linear-alignment"
+UNTRAINED = (PRIOR, LINEAR)
+"""rows a table has of its own: the one window that answers the training set best, looking at nothing; and, where the
+preset's models read it, the linear alignment of words and clips alone"""
+UNUSABLE = (*UNTRAINED, "nan", "na", "n/a", "null", "none")
 """taken, and names that a reader of the CSV takes for nothing"""
 
 

@@ -24,7 +24,7 @@ SHAPING = (
 )
 
 
-MEASURING = ("energy/**/*", "instrumentation/*", "metrics/recall.py", "studies/measure.py")
+MEASURING = ("energy/**/*", "instrumentation/*", "metrics/recall.py", "studies/measure.py", "studies/linear.py")
 
 
 @lru_cache

@@ -14,9 +14,10 @@ from snnvtg.metrics import fit_prior, prior_predictions, retrieval_metrics
 from snnvtg.neurons import set_backend
 from snnvtg.neurons.backends import choose
 from snnvtg.neurons.backends.base import Neuron
+from snnvtg.studies.linear import linear_predictions
 from snnvtg.studies.measure import accuracy, cost, parameter_count
 from snnvtg.studies.parallel import in_processes
-from snnvtg.studies.runs import code_digest, trained
+from snnvtg.studies.runs import MEASURING, code_digest, trained
 from snnvtg.studies.table import ResultsTable
 from snnvtg.training import Preset
 
@@ -112,15 +113,16 @@ def run_sweep(
     backend = choose(sweep.backend, Neuron(sweep.preset.model.lif, None), device.split(":")[0]).name
     data = load()
     identity = {"study": "timestep_sweep", "data": data.name, "checksum": data.checksum, "preset": sweep.preset}
-    identity |= {"mode": sweep.mode, "split": sweep.split, "code": code_digest()}
+    identity |= {"mode": sweep.mode, "split": sweep.split, "code": code_digest(), "measuring": code_digest(MEASURING)}
     table = ResultsTable(out, identity, KEY, COLUMNS)
     details = {"data": data.name, "data_checksum": data.checksum, "backend": backend, "sweep": sweep}
 
     def add(rows: list[dict[str, Any]]) -> None:
         table.add(rows, wall_seconds=round(time.monotonic() - started, 1), **details)
 
-    if not table.holds(**_key("prior", sweep.split)):
-        add([prior_row(data, sweep.split)])
+    for row in untrained_rows(data, sweep):
+        if not table.holds(**_key(row["model"], sweep.split)):
+            add([row])
     jobs = [job for job in sweep.jobs() if not _finished(table, job, backend)]
     work = functools.partial(run_job, backend=backend, runs=runs, device=device)
     for rows in in_processes(work, jobs, load, workers):
@@ -153,11 +155,16 @@ def run_job(data: DataSplits, job: Job, *, backend: str, runs: Path, device: str
     return rows
 
 
-def prior_row(data: DataSplits, split: str) -> dict[str, Any]:
-    """The best fixed window of the training set, which looks at neither video nor query."""
-    queries = getattr(data, split).queries
-    predictions = prior_predictions(queries, fit_prior(data.train.queries))
-    return {"model": "prior", "data": data.name, "split": split, **retrieval_metrics(predictions, queries)}
+def untrained_rows(data: DataSplits, sweep: TimestepSweep) -> Iterator[dict[str, Any]]:
+    """`prior`, the best fixed window of the training set, looking at neither video nor query; and `linear`, the linear
+    alignment of words and clips alone, where the preset's model reads it."""
+    split, model = getattr(data, sweep.split), sweep.preset.model
+    answers = {"prior": prior_predictions(split.queries, fit_prior(data.train.queries))}
+    if model.alignment == "ridge":
+        answers["linear"] = linear_predictions(data, split, model.alignment_ridge)
+    for name, predictions in answers.items():
+        figures = retrieval_metrics(predictions, split.queries)
+        yield {"model": name, "data": data.name, "split": sweep.split, **figures}
 
 
 def _finished(table: ResultsTable, job: Job, backend: str) -> bool:

@@ -72,18 +72,18 @@ def test_overlaps_of_a_row_that_was_not_finished_are_dropped(opened, tmp_path):
     assert rows.to_numpy().tolist() == [["again", 0], ["again", 1], ["usual", 0], ["usual", 1]]
 
 
-def test_rows_whose_overlaps_are_lost_are_refused(opened, tmp_path):
+def test_rows_whose_overlaps_are_lost_are_refused(opened, preset, tmp_path):
     data, open_table = opened
     table = open_table()
-    table.add_prior(data)
+    table.add_untrained(data, preset)
     (tmp_path / "rates_queries.csv").write_text("row,seed,query,video,iou\n")
     with pytest.raises(InputError, match="row 'best-fixed-window', seed None is missing"):
         open_table()
 
 
-def test_a_new_title_is_kept_without_new_rows(opened, tmp_path):
+def test_a_new_title_is_kept_without_new_rows(opened, preset, tmp_path):
     data, open_table = opened
-    open_table().add_prior(data)
+    open_table().add_untrained(data, preset)
     before = (tmp_path / "rates.csv").read_bytes()
     open_table(SWEEP.replace("Learning rates", "Another title")).keep_declaration()
     assert "Another title" in (tmp_path / "rates.json").read_text()
