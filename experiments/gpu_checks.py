@@ -39,6 +39,8 @@ CHECKS = {
         "experiments/train.py --device cuda --preset demo --set training.precision=bf16 --out runs/gpu_checks",
         60,
     ),
+    # the estimate beside what the meter of the device says (extra `measure`)
+    "energy": ("experiments/energy_report.py --device cuda --measure --queries 50 --out runs/gpu_energy", 60),
 }
 NO_TIME, TIMED_OUT = 125, 124
 ROOT = Path(__file__).resolve().parent.parent

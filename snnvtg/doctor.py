@@ -33,6 +33,7 @@ REQUIRED = {
 } | {"torch": "pip install 'torch>=2.6,<2.14'"}
 OPTIONAL = {
     "spikingjelly": "pip install --no-deps spikingjelly==2.0.0 && pip install loguru",
+    "numba": "pip install numba  (the scan where there is no C++ compiler)",
     "triton": "comes with a CUDA build of torch",
     "mamba-ssm": f"with a GPU and nvcc: {MAMBA_BUILD}",
     "causal-conv1d": f"with a GPU and nvcc: {CONVOLUTION_BUILD}",

@@ -18,7 +18,10 @@ import torch
 
 from snnvtg.files import atomic
 
-PACKAGES = ("torch", "numpy", "pandas", "snntorch", "spikingjelly", "mamba-ssm", "causal-conv1d", "triton", "fvcore")
+PACKAGES = (
+    *("torch", "numpy", "pandas", "snntorch", "spikingjelly", "mamba-ssm", "causal-conv1d", "triton", "fvcore"),
+    *("numba", "mambapy", "transformers"),
+)
 PROJECT = Path(__file__).resolve().parent.parent
 
 

@@ -10,6 +10,7 @@ from snnvtg.metrics import nms
 from snnvtg.records import Batch, Prediction
 
 Decoding = Literal["clip", "expected_iou"]
+MOST_PROPOSALS = 200
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,17 @@ def clip_windows(logits: Tensor, boundaries: Tensor, end: float) -> Tensor:
 
 
 def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.45) -> Tensor:
-    """(K, 3): every window between two clip borders with its expected IoU, the K = 100 best."""
+    """(K, 3): every window between two clip borders with its expected IoU, the K = 100 best.
+
+    Beyond 200 clips only the 200 heaviest proposals count, and only borders next to one of theirs: all windows of an
+    hour against all its proposals would be ten thousand million pairs.
+    """
     proposals = clip_windows(logits, boundaries, end)[:, :2]
     borders = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)
+    if len(logits) > MOST_PROPOSALS:
+        heaviest = logits.topk(MOST_PROPOSALS).indices
+        proposals, logits = proposals[heaviest], logits[heaviest]
+        borders = torch.cat([borders[[0, -1]], proposals.round().clamp(max=end).flatten()]).unique()
     first, last = torch.triu_indices(len(borders), len(borders), 1)
     candidates = torch.stack([borders[first], borders[last]], 1)
     weight = (logits / temperature).softmax(0)

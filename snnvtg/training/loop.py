@@ -210,6 +210,7 @@ class _Run:
             raise InputError(
                 f"{path}: belongs to a run with other settings, data or seed; choose another folder or remove it"
             )
+        saved.require(self.data, path)
         self.model.load_state_dict(saved.state)
         progress = saved.progress
         self.optimiser.load_state_dict(progress["optimiser"])

@@ -34,6 +34,21 @@ def test_expected_iou_answers_with_what_the_clips_agree_on():
     assert abs(score - 2.5 / 3) < 1e-6
 
 
+def test_expected_iou_of_a_long_video_keeps_the_heaviest_proposals_windows_and_its_memory_small():
+    logits, boundaries = torch.full((5000,), -9.0), torch.full((5000, 2), 0.4)
+    logits[3000:3300] = torch.linspace(1, 3, 300)  # more clips agree than proposals are kept
+    centre = torch.arange(3000, 3300) + 0.5
+    boundaries[3000:3300] = torch.stack([centre - 3000, 3300 - centre], 1)
+    windows = expected_iou_windows(logits, boundaries, 4999.5)
+    assert windows[0, :2].tolist() == [3000.0, 3300.0]
+    assert abs(windows[0, 2] - 1) < 1e-3
+
+
+def test_expected_iou_of_a_long_video_whose_proposals_are_all_empty():
+    windows = expected_iou_windows(torch.zeros(300), torch.full((300, 2), -1.0), 300.0)
+    assert torch.isfinite(windows).all()
+
+
 def test_padding_gives_no_window(make_batch):
     batch = make_batch()
     logits = torch.where(batch.video_mask, -3.0, 9.0)
