@@ -94,7 +94,7 @@ class Ledger(Account):
     def __exit__(self, *exception: object) -> None:
         self._open.close()
         self._path.clear()
-        self._inside, self._backward_of = 0, None
+        self._inside, self._backward_of, self._after_backward = 0, None, False
 
     @classmethod
     def per_query(
@@ -292,8 +292,8 @@ class _Dispatched(TorchDispatchMode):
 
 UNSEEN = "a kernel that torch does not dispatch"
 OVERWRITE = frozenset(
-    """copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ index_put_ index_copy_ scatter_ masked_fill_
-    resize_ set_""".split()
+    """copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ log_normal_ geometric_ cauchy_ index_put_
+    index_copy_ scatter_ masked_fill_ resize_ set_""".split()
 )
 """in-place operations that do not read what they write over"""
 ALLOCATE = frozenset({*UNWRITTEN, *FRESH, *FILLED})

@@ -6,7 +6,7 @@ training, generalises from the same queries, and is wrong in other places than t
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from snnvtg.data import GroundingDataset
 from snnvtg.data.targets import clip_targets
+from snnvtg.errors import InputError
 from snnvtg.records import Batch
 
 FOLDS = 5
@@ -44,25 +45,30 @@ class RidgeAlignment(nn.Module):
 
     @torch.no_grad()
     def fit(self, dataset: GroundingDataset) -> None:
-        """Fit the map, and one without each fold of videos, on a training split."""
-        centred = {vid: video - video.mean(0) for vid, video in dataset.videos.items()}
-        shown = dict.fromkeys(query.vid for query in dataset.queries)
-        self.video_scale.copy_(_inverse_deviation(np.concatenate([centred[vid] for vid in shown])))
+        """Fit the map, and one without each fold of videos, on a training split; InputError where it has no window.
+
+        Queries without a window teach nothing and are left out.
+        """
+        answered = [index for index, query in enumerate(dataset.queries) if query.relevant_windows]
+        if not answered:
+            raise InputError("alignment=ridge: no training query has a window to fit to; set model.alignment=none")
+        vids = [dataset.queries[index].vid for index in answered]
+        self.video_scale.copy_(_inverse_deviation(_centred(dataset.videos[vid]) for vid in dict.fromkeys(vids)))
         words = np.concatenate(dataset.texts)
         self.text_mean.copy_(torch.from_numpy(words.mean(0, dtype=np.float64)))
-        self.text_scale.copy_(_inverse_deviation(words))
-        queries = torch.stack([torch.from_numpy(text.mean(0, dtype=np.float64)) for text in dataset.texts])
-        queries = (queries - self.text_mean) * self.text_scale
-        moments = []
-        for query in dataset.queries:
-            video = centred[query.vid]
+        self.text_scale.copy_(_inverse_deviation([words - words.mean(0, dtype=np.float64)]))
+        means = [torch.from_numpy(dataset.texts[index].mean(0, dtype=np.float64)) for index in answered]
+        queries = (torch.stack(means) - self.text_mean) * self.text_scale
+        targets = []
+        for index in answered:
+            query = dataset.queries[index]
+            video = _centred(dataset.videos[query.vid])
             inside, _, _ = clip_targets(query, len(video), dataset.clip_length)
-            moments.append(torch.from_numpy(video[inside].mean(0, dtype=np.float64)) * self.video_scale)
-        folds = _folds([query.vid for query in dataset.queries])
-        everything = self._solve(queries, torch.stack(moments))
-        for parameter, value in zip((self.weight, self.bias), everything, strict=True):
+            targets.append(torch.from_numpy(video[inside].mean(0)) * self.video_scale)
+        moments, folds = torch.stack(targets), _folds(vids)
+        for parameter, value in zip((self.weight, self.bias), self._solve(queries, moments), strict=True):
             parameter.copy_(value)
-        others = [self._solve(queries[folds != k], torch.stack(moments)[folds != k]) for k in range(FOLDS)]
+        others = [self._solve(queries[folds != k], moments[folds != k]) for k in range(FOLDS)]
         self.fold_weight, self.fold_bias = (torch.stack(part).float() for part in zip(*others, strict=True))
 
     def _solve(self, queries: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,9 +102,17 @@ class RidgeAlignment(nn.Module):
         return torch.bmm(query.unsqueeze(1), self.fold_weight[fold]).squeeze(1) + self.fold_bias[fold]
 
 
-def _inverse_deviation(rows: np.ndarray) -> Tensor:
-    """1 / standard deviation of each column, float32; 0 for a column that never varies."""
-    deviation = torch.from_numpy(rows.std(0, dtype=np.float64))
+def _centred(video: np.ndarray) -> np.ndarray:
+    """A video (L, Dv) less its mean, float64."""
+    return video - video.mean(0, dtype=np.float64)
+
+
+def _inverse_deviation(parts: Iterable[np.ndarray]) -> Tensor:
+    """1 / root mean square of each column of centred parts, float32; 0 for a column that never varies."""
+    squares, count = 0.0, 0
+    for part in parts:
+        squares, count = squares + (part * part).sum(0), count + len(part)
+    deviation = torch.from_numpy(np.sqrt(squares / count))
     return torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0).float()
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from snnvtg.scan import chunked, numba_scan
@@ -68,6 +69,7 @@ class _Recurrence(torch.autograd.Function):
         return y, last
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_y, grad_last):
         *inputs, checkpoints = ctx.saved_tensors
         gradients = ctx.kernels.backward(*inputs, checkpoints, grad_y.contiguous(), grad_last.contiguous(), ctx.reverse)

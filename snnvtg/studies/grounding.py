@@ -128,7 +128,18 @@ def _answer_parts(
     """(first clip, prediction) of each window."""
     sizes = {"size": window, "overlap": window // 2}
     for starts, batch in windowed_batches(query, text, video.read, video.num_clips, clip_length, **sizes):
-        yield from zip(starts, predict(model(batch), batch, model.config.decoding), strict=True)
+        output = model(batch)
+        found = predict(output, batch, model.config.decoding)
+        if model.config.decoding == "expected_iou":
+            # an expected IoU ranks the windows of one part; whether the part holds the moment, its best clip knows
+            logits = output.foreground_logits.masked_fill(~batch.video_mask, -torch.inf)
+            found = map(_scaled, found, logits.sigmoid().amax(1).tolist())
+        yield from zip(starts, found, strict=True)
+
+
+def _scaled(prediction: Prediction, factor: float) -> Prediction:
+    windows = tuple((start, end, score * factor) for start, end, score in prediction.pred_relevant_windows)
+    return replace(prediction, pred_relevant_windows=windows)
 
 
 def _answer_whole(model: nn.Module, query: Query, rows: np.ndarray, text: np.ndarray, clip_length: float) -> Answer:

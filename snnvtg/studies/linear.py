@@ -22,8 +22,9 @@ def linear_predictions(data: DataSplits, split: GroundingDataset, ridge: float) 
     """
     layer = RidgeAlignment(data.video_width, data.text_width, ridge)
     layer.fit(data.train)
-    cross_fitted = scores(layer.train(), data.train)
-    level = max(LEVELS, key=lambda level: _worth(cross_fitted, data.train, level))
+    answered = data.train.subset([i for i, query in enumerate(data.train.queries) if query.relevant_windows])
+    cross_fitted = scores(layer.train(), answered)
+    level = max(LEVELS, key=lambda level: _worth(cross_fitted, answered, level))
     return windows(scores(layer.eval(), split), split, level)
 
 

@@ -19,12 +19,13 @@ SHAPING = (
         "data/targets.py",
         "data/text.py",
         "data/synthetic*.py",
-        "metrics/recall.py",
+        "metrics/*",
+        "studies/cross_validation.py",
     ),
 )
 
 
-MEASURING = ("energy/**/*", "instrumentation/*", "metrics/recall.py", "studies/measure.py", "studies/linear.py")
+MEASURING = ("energy/**/*", "instrumentation/*", "metrics/*", "studies/measure.py", "studies/linear.py")
 
 
 @lru_cache

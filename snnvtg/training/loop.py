@@ -171,6 +171,7 @@ class _Run:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "history": self.history,
+            "data_checksum": self.data.checksum,
         }
         state = self.best_state
         if resumable:
@@ -206,7 +207,9 @@ class _Run:
             saved.video_width,
             saved.text_width,
         )
-        if mine != theirs:
+        # written by older versions without it
+        same_data = saved.progress.get("data_checksum", self.data.checksum) == self.data.checksum
+        if mine != theirs or not same_data:
             raise InputError(
                 f"{path}: belongs to a run with other settings, data or seed; choose another folder or remove it"
             )

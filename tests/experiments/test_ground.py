@@ -207,6 +207,21 @@ def test_the_windows_of_a_long_video_are_those_of_its_pieces(files, tiny):
     assert found.first in (0, 6) and {s.shape[1] for s in found.spikes.values()} == {12}
 
 
+def test_a_piece_of_a_long_video_that_holds_nothing_does_not_compete(files, tiny):
+    # expected IoUs know no level: with every foreground logit 30 lower they are the same
+    config = dataclasses.replace(tiny, decoding="expected_iou")
+    checkpoint = load_checkpoint(save_checkpoint(files / "best.pt", config))
+    np.save(files / "long.npy", np.random.default_rng(2).standard_normal((18, WIDTH)))
+    video = open_video([str(files / "long.npy")], checkpoint, files / "best.pt")
+    text, model = GloveText(files / "glove.txt", [QUERY]).encode(QUERY), checkpoint.build()
+    scores = []
+    for lower in (0.0, 30.0):
+        model.foreground.second.bias.data -= lower
+        found = answer(model, Query(1, QUERY, "v", 36.0), video, text, 2.0, 12)
+        scores.append(found.prediction.pred_relevant_windows[0][2])
+    assert scores[1] < 1e-9 < scores[0]
+
+
 def test_text_of_another_width_is_refused(ground, files, capsys):
     (files / "glove2.txt").write_text("a 1 0\nman 0 1\nruns 1 1\n")
     assert ground(text="glove2.txt") == 2

@@ -86,3 +86,15 @@ def test_in_training_a_query_is_read_by_a_map_that_has_not_seen_its_video():
 def test_a_strength_of_zero_is_refused(tiny):
     with pytest.raises(InputError, match="alignment_ridge: expected a number above 0"):
         dataclasses.replace(tiny, alignment_ridge=0)
+
+
+def test_a_query_without_a_window_is_left_out_of_the_fit():
+    dataset = split()
+    windowless = dataclasses.replace(dataset.queries[3], relevant_windows=())
+    queries = (*dataset.queries[:3], windowless, *dataset.queries[4:])
+    layer = fitted(dataclasses.replace(dataset, queries=queries))
+    assert torch.isfinite(layer.weight).all() and torch.isfinite(layer.fold_weight).all()
+    assert (layer.weight - fitted(dataset).weight).abs().max() < 0.2
+    none = tuple(dataclasses.replace(query, relevant_windows=()) for query in dataset.queries)
+    with pytest.raises(InputError, match="no training query has a window"):
+        fitted(dataclasses.replace(dataset, queries=none))
