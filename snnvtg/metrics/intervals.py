@@ -58,7 +58,9 @@ def paired_comparison(
     """Compare two models by per-query values (S, Q) of the same queries, a row per seed (numbers of seeds may differ).
 
     Each resample draws seeds of both and, once for both, videos: the interval holds training noise and the choice of
-    test videos.
+    test videos. Drawing S of S seeds with replacement has (S - 1) / S of their mean's variance; each side's deviation
+    from its own mean is stretched by the square root of the inverse. With few seeds the noise is still understated,
+    as their spread is itself a guess; of one seed nothing is known and nothing added.
     """
     first, second = np.atleast_2d(np.asarray(first, float)), np.atleast_2d(np.asarray(second, float))
     if first.shape[1] != second.shape[1]:
@@ -88,5 +90,11 @@ def _resampled_means(
 
 
 def _mean_of_drawn_seeds(means: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    chosen = generator.integers(0, means.shape[1], size=means.shape)
-    return np.take_along_axis(means, chosen, axis=1).mean(axis=1)
+    """Means (resamples,) of as many seeds as `means` (resamples, S) has, drawn with replacement and stretched."""
+    seeds = means.shape[1]
+    chosen = generator.integers(0, seeds, size=means.shape)
+    drawn = np.take_along_axis(means, chosen, axis=1).mean(axis=1)
+    if seeds == 1:
+        return drawn
+    centre = means.mean(axis=1)
+    return centre + (drawn - centre) * (seeds / (seeds - 1)) ** 0.5

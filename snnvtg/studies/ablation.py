@@ -19,6 +19,7 @@ from snnvtg.metrics import fit_prior, prior_predictions
 from snnvtg.metrics.recall import per_query_iou, recall_summary
 from snnvtg.records import Query
 from snnvtg.reporting import write_csv
+from snnvtg.studies.checks import check_device, check_selection
 from snnvtg.studies.declaration import LINEAR, PRIOR, Sweep
 from snnvtg.studies.linear import linear_predictions
 from snnvtg.studies.measure import cost, parameter_count
@@ -75,7 +76,10 @@ def run_sweeps(
     if len(set(names)) != len(names):
         raise InputError(f"sweeps: two of the same name write the same files: {', '.join(names)}")
     recipes = [sweep.recipes(preset) for sweep in sweeps]
+    check_device(device)
     data = load()
+    for select_on in {recipe.training.select_on for rows in recipes for recipe in rows.values()}:
+        check_selection(select_on, data)
     queries = getattr(data, split).queries
     identity = {"data": data.name, "checksum": data.checksum, "preset": preset, "split": split}
     identity |= {"code": code_digest(), "measuring": code_digest(MEASURING)}
@@ -93,7 +97,10 @@ def run_sweeps(
 
 
 def measure(data: DataSplits, job: Job, *, split: str, runs: Path, device: str) -> Outcome:
-    """Train the job's model, or find it trained, and measure it on `split`."""
+    """Train the job's model, or find it trained, and measure it on `split`.
+
+    `seconds` is the wall time of both; of a model found trained, of measuring alone.
+    """
     started = time.monotonic()
     recipe, dataset = job.recipe, getattr(data, split)
     try:

@@ -13,9 +13,12 @@ from snnvtg.errors import InputError
 from snnvtg.metrics.intervals import paired_comparison
 from snnvtg.studies.ablation import read_overlaps
 from snnvtg.studies.declaration import UNTRAINED
+from snnvtg.studies.table import TEXT
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+FIRM_SEEDS = 5
+"""seeds of both rows below which no p is corrected: of fewer, the intervals exclude 0 too often to build on"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +60,14 @@ class AblationResults:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Declared rows without any figures, with the reason where one is known."""
-        there = set(self.table["row"])
+        """What has no figures and why: `ROW, seed S` of each failed training, declared rows that were not run."""
+        seeds = self.table[["row", "seed"]].dropna()
+        there = {f"{row}, seed {seed}" for row, seed in seeds.itertuples(index=False)}
         failures = self.provenance.get("failures", {})
-        reasons = {label.rpartition(", seed ")[0]: reason for label, reason in failures.items()}
-        names = [row["name"] for row in self.declaration["rows"] if row["name"] not in there]
-        return {name: reasons.get(name, "not run yet") for name in names}
+        failed = {label: reason for label, reason in failures.items() if label not in there}
+        known = {*self.table["row"], *(label.rpartition(", seed ")[0] for label in failed)}
+        declared = [row["name"] for row in self.declaration["rows"]]
+        return failed | {name: "not run yet" for name in declared if name not in known}
 
     def of(self, row: str) -> pd.DataFrame:
         """The figures of one row, a line per seed."""
@@ -81,7 +86,7 @@ def read_results(path: Path) -> AblationResults:
         if not needed.is_file():
             raise InputError(f"{needed}: not there; run experiments/ablation.py with this --out first")
     try:
-        table = pd.read_csv(path, engine="python", dtype={"row": str, "seed": "Int64"})
+        table = pd.read_csv(path, engine="python", dtype={**TEXT, "seed": "Int64"})
         provenance = json.loads(beside.read_text())
         provenance["declaration"]["rows"]
     except (ValueError, KeyError) as error:
@@ -91,13 +96,14 @@ def read_results(path: Path) -> AblationResults:
 
 
 def differences(results: AblationResults) -> pd.DataFrame:
-    """Each row minus the reference, in percentage points: mean, 95 % interval, p, and p after Holm over the rows.
+    """Each row minus the reference, in percentage points: mean, 95 % interval, p, and p after Holm (NaN: not claimed).
 
     Paired over queries, resampling whole videos and the seeds of both (`metrics.intervals.paired_comparison`). p is
-    the two-sided share of resamples on the other side of 0. `differs`: the interval excludes 0.
+    the two-sided share of resamples on the other side of 0. `differs`: the interval excludes 0. `seeds`: of the side
+    with fewer. Holm is over the rows of each metric that have at least `FIRM_SEEDS`; others have no p_holm.
     """
     reference = results.declaration["reference"]
-    columns = ["row", "metric", "difference", "low", "high", "p", "differs", "p_holm"]
+    columns = ["row", "metric", "difference", "low", "high", "p", "differs", "seeds", "p_holm"]
     if reference not in results.rows:
         return pd.DataFrame(columns=columns)
     videos, theirs = _overlaps_of(results, reference)
@@ -111,10 +117,12 @@ def differences(results: AblationResults) -> pd.DataFrame:
             c = paired_comparison(value(ours), value(theirs), videos, level=LEVEL, resamples=RESAMPLES)
             p = max(2 * min(c.ahead, 1 - c.ahead), 2 / RESAMPLES)
             differs = bool(c.low > 0 or c.high < 0)
-            lines.append([row, metric, 100 * c.difference, 100 * c.low, 100 * c.high, p, differs])
-        adjusted = holm([line[5] for line in lines])
-        found += [[*line, p] for line, p in zip(lines, adjusted, strict=True)]
-    return pd.DataFrame(found, columns=columns)
+            seeds = min(len(ours), len(theirs))
+            lines.append([row, metric, 100 * c.difference, 100 * c.low, 100 * c.high, p, differs, seeds])
+        firm = [line for line in lines if line[7] >= FIRM_SEEDS]
+        adjusted = dict(zip((line[0] for line in firm), holm([line[5] for line in firm]), strict=True))
+        found += [[*line, adjusted.get(line[0], np.nan)] for line in lines]
+    return pd.DataFrame(found, columns=columns).astype({"p_holm": float})
 
 
 def holm(values: list[float]) -> list[float]:

@@ -219,6 +219,9 @@ class _Reader:
         name = self.text(node, "name")
         if not re.fullmatch(r"[\w-]+", name):
             raise self.error(node, f"name: expected letters, digits, - and _, got {name!r}")
+        if name.endswith("_queries"):
+            taken = f"{name}.csv may be the overlaps of another sweep"
+            raise self.error(node, f"name: {taken}; expected a name that does not end in _queries, got {name!r}")
         return name
 
     def seeds(self, node: yaml.Node) -> tuple[int, ...]:

@@ -11,6 +11,9 @@ import pandas as pd
 from snnvtg.errors import InputError
 from snnvtg.reporting import provenance, write_csv, write_json
 
+TEXT = {"row": str, "recipe": str}
+"""columns that are words whatever they look like: a digest such as 12345e678901 would be read as a number"""
+
 
 class ResultsTable:
     """Rows of one study in `path` (CSV), with the study's identity and provenance in the JSON beside it.
@@ -41,7 +44,7 @@ class ResultsTable:
                 "move it away or choose another --out"
             )
         # the python engine reads every float back exactly
-        return pd.read_csv(self.path, engine="python").to_dict("records")
+        return pd.read_csv(self.path, engine="python", dtype=TEXT).to_dict("records")
 
     def holds(self, **key: Any) -> bool:
         """Whether a finished row with this key is there."""

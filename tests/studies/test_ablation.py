@@ -1,9 +1,11 @@
+import functools
+
 import pandas as pd
 import pytest
 
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.errors import InputError
-from snnvtg.studies.ablation import Job, SweepTable, measure
+from snnvtg.studies.ablation import Job, SweepTable, measure, run_sweeps
 from snnvtg.studies.declaration import parse_sweep
 from snnvtg.studies.presets import with_overrides
 
@@ -88,3 +90,13 @@ def test_a_new_title_is_kept_without_new_rows(opened, preset, tmp_path):
     open_table(SWEEP.replace("Learning rates", "Another title")).keep_declaration()
     assert "Another title" in (tmp_path / "rates.json").read_text()
     assert (tmp_path / "rates.csv").read_bytes() == before
+
+
+def test_a_figure_that_validation_does_not_have_is_refused_before_anything_is_written(preset, tmp_path):
+    sweep = parse_sweep(SWEEP.replace("again: {}", "again: {training.select_on: MR-full-mAP}"))
+    load = functools.partial(generate, SMALL)
+    with pytest.raises(InputError, match=r"training\.select_on is 'MR-full-mAP'; figures of"):
+        run_sweeps([sweep], preset, load, tmp_path / "out", tmp_path / "runs")
+    with pytest.raises(InputError, match="device 'cudo' cannot be used"):
+        run_sweeps([sweep], preset, load, tmp_path / "out", tmp_path / "runs", device="cudo")
+    assert not list(tmp_path.iterdir())

@@ -48,3 +48,11 @@ def test_folds_do_not_look_at_the_test_split_and_resume(tmp_path):
 
 def generate_without_test(config: SyntheticConfig):
     return dataclasses.replace(generate(config), test=None)
+
+
+def test_a_figure_that_validation_does_not_have_is_refused_before_anything_runs(tmp_path):
+    preset = with_overrides("demo", ["training.select_on=MR-full-mAP"])
+    load = functools.partial(generate_without_test, TINY)
+    with pytest.raises(InputError, match=r"training\.select_on is 'MR-full-mAP'; figures of"):
+        run_folds(preset, load, tmp_path / "folds.csv", tmp_path / "runs", folds=2)
+    assert not list(tmp_path.iterdir())

@@ -111,6 +111,7 @@ def test_a_mistake_names_the_line(body, said):
         ("", "f.yaml: empty"),
         ("name: a", "f.yaml:1: title is missing"),
         ("name: a b\ntitle: c\nseeds: [0]\nrows: {x: {}}", "f.yaml:1: name: expected letters"),
+        ("name: a_queries\ntitle: c\nseeds: [0]\nrows: {x: {}}", "f.yaml:1: name: a_queries.csv may be the overlaps"),
         ("name: a\ntitle: c\nseeds: 0\nrows: {x: {}}", "f.yaml:3: seeds: expected a list"),
         ("name: a\ntitle: c\nseeds: [0, 0]\nrows: {x: {}}", "f.yaml:3: seeds: expected distinct whole numbers"),
         ("name: a\ntitle: c\nseeds: [-1]\nrows: {x: {}}", "f.yaml:3: seeds: expected distinct whole numbers"),

@@ -32,6 +32,16 @@ def test_a_table_opened_again_knows_its_rows_and_writes_the_same_bytes(tmp_path)
     assert (tmp_path / "t.csv").read_text() == before
 
 
+@pytest.mark.parametrize("recipe", ["12345e678901", "123456789012", "000000000012"])
+def test_a_digest_that_looks_like_a_number_stays_as_it_is(recipe, tmp_path):
+    opened(tmp_path).add([{"model": "a", "recipe": recipe}, {"model": "b"}])
+    again = opened(tmp_path)
+    assert again.rows[0]["recipe"] == recipe
+    before = (tmp_path / "t.csv").read_text()
+    again.add([])
+    assert (tmp_path / "t.csv").read_text() == before
+
+
 def test_rows_of_another_study_are_refused(tmp_path):
     opened(tmp_path).add([{"model": "a"}])
     with pytest.raises(InputError, match=r"t\.csv: holds rows of another study \(differs in study\)"):
