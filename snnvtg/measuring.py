@@ -68,9 +68,9 @@ class Company:
         return sum(os.times()[:4])
 
     def share(self) -> float:
-        """Between 0 (alone) and 1."""
+        """Between 0 (alone) and 1; over much less than a second the system's ticks make it coarse."""
         others = (self._all() - self._busy) - (self._mine() - self._own)
-        return max(0.0, others / ((time.time() - self._begun) * (os.cpu_count() or 1)))
+        return min(1.0, max(0.0, others / ((time.time() - self._begun) * (os.cpu_count() or 1))))
 
 
 def replay_ms(run: Callable[[], object], repeats: int = 20) -> float:

@@ -1,11 +1,14 @@
 """What the benchmarks measure with: a process of one's own, memory, company; and large tensors from the shelf."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
 
-from snnvtg import pages
+from snnvtg import measuring, pages
 from snnvtg.measuring import Company, in_own_process, peak_of
 
 
@@ -28,10 +31,29 @@ def test_the_peak_is_what_the_call_needs_at_once_and_not_what_it_leaves():
     assert 39 < peak < 60
 
 
-def test_the_share_of_others_lies_between_none_and_all():
-    company = Company()
-    sum(range(200_000))
-    assert 0 <= company.share() <= 1.1
+@pytest.mark.parametrize(
+    ("busy", "mine", "share"),
+    # ten seconds on four processors: 40 seconds of processor time
+    [(12.0, 2.0, 0.25), (2.0, 2.0, 0.0), (2.0, 2.1, 0.0), (41.0, 0.0, 1.0)],
+)
+def test_the_share_of_others_is_what_was_busy_and_not_mine(monkeypatch, busy, mine, share):
+    readings = {"time": iter([100.0, 110.0]), "all": iter([7.0, 7.0 + busy]), "mine": iter([3.0, 3.0 + mine])}
+    monkeypatch.setattr(measuring.time, "time", lambda: next(readings["time"]))
+    monkeypatch.setattr(measuring.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(Company, "_all", staticmethod(lambda: next(readings["all"])))
+    monkeypatch.setattr(Company, "_mine", staticmethod(lambda: next(readings["mine"])))
+    assert Company().share() == pytest.approx(share)
+
+
+def test_the_share_of_others_sees_a_busy_process():
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        company = Company()
+        time.sleep(1.5)
+        assert company.share() > 0.2 / (os.cpu_count() or 1)
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize("size", [3, 1200])
