@@ -10,7 +10,6 @@ compute every comparison again), NAME.json (provenance), NAME.md, NAME.tex and N
 resumes. A model that several rows share is trained once.
 """
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +19,7 @@ from snnvtg.errors import InputError
 from snnvtg.studies.ablation import run_sweeps
 from snnvtg.studies.ablation_tables import render
 from snnvtg.studies.declaration import Sweep, read_sweep
-from snnvtg.studies.options import DataOptions, PresetOptions
+from snnvtg.studies.options import DataOptions, PoolOptions, PresetOptions
 from snnvtg.training import Preset
 
 SWEEPS = Path(__file__).parent / "sweeps"
@@ -29,7 +28,7 @@ QUICK = ("training.epochs=8",)
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, PresetOptions):
+class Options(DataOptions, PresetOptions, PoolOptions):
     """Run ablation sweeps. Without --data and --preset: the demo preset with 8 epochs, for a result in minutes."""
 
     sweeps: tuple[str, ...] = ("table4", "figure3", "neuron")
@@ -39,13 +38,8 @@ class Options(DataOptions, PresetOptions):
     split: Literal["val", "test"] = "test"
     out: Path = Path("reports")
     """folder of the tables"""
-    runs: Path = Path("runs")
-    """where trained models are kept"""
     render: bool = False
     """only write Markdown, LaTeX and figures from the CSVs that are there"""
-    device: str = "cpu"
-    workers: int = os.cpu_count() or 1
-    """models trained at once, each in one thread"""
 
     def chosen(self, data: Path | None) -> Preset:
         """The preset with its overrides."""
@@ -55,14 +49,12 @@ class Options(DataOptions, PresetOptions):
 
 def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
-    if options.workers < 1:
-        raise InputError(f"workers: expected at least 1, got {options.workers}")
+    pool = options.pool()
     sweeps = [declared(name, options.seeds) for name in options.sweeps]
     failures = {}
     if not options.render:
-        settings = {"split": options.split, "device": options.device, "workers": options.workers}
         preset = options.chosen(options.data)
-        tables = run_sweeps(sweeps, preset, options.loader(), options.out, options.runs, **settings)
+        tables = run_sweeps(sweeps, preset, options.loader(), options.out, split=options.split, **pool)
         failures = {f"{t.sweep.name}: {row}": reason for t in tables for row, reason in t.failures.items()}
     for sweep in sweeps:
         print(render(options.out / f"{sweep.name}.csv"))

@@ -7,41 +7,32 @@ Every training query is answered once, by a model that has not seen its video; t
 Writes a row for each fold and seed, and provenance beside it. Interrupted, the same command resumes.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from snnvtg.command import run
-from snnvtg.errors import InputError
 from snnvtg.studies.cross_validation import run_folds
-from snnvtg.studies.options import DataOptions, PresetOptions
+from snnvtg.studies.options import DataOptions, PoolOptions, PresetOptions
 
 METRICS = ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"]
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, PresetOptions):
+class Options(DataOptions, PresetOptions, PoolOptions):
     """Cross-validate one setting of SpikeMba."""
 
     folds: int = 4
     seeds: tuple[int, ...] = (0,)
     out: Path = Path("reports/cross_validation.csv")
-    runs: Path = Path("runs")
-    """where trained models are kept"""
-    device: str = "cpu"
-    workers: int = os.cpu_count() or 1
-    """models trained at once, each in one thread"""
 
 
 def main(options: Options) -> None:
     """Run the folds, print their mean by queries."""
-    if options.workers < 1:
-        raise InputError(f"workers: expected at least 1, got {options.workers}")
-    settings = {"folds": options.folds, "seeds": options.seeds, "device": options.device, "workers": options.workers}
+    settings = {"folds": options.folds, "seeds": options.seeds, **options.pool()}
     preset = options.chosen(options.data)
-    frame = run_folds(preset, options.loader(), options.out, options.runs, **settings).frame()
+    frame = run_folds(preset, options.loader(), options.out, **settings).frame()
     print(frame[["seed", "fold", "queries", *METRICS]].to_string(index=False, float_format="{:.1f}".format))
     means = np.average(frame[METRICS], axis=0, weights=frame["queries"])
     figures = " · ".join(f"{name} {mean:.1f}" for name, mean in zip(METRICS, means, strict=True))

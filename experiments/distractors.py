@@ -7,7 +7,6 @@ Writes reports/distractors.csv (a row per model, strength and seed), the same na
 Interrupted, the same command resumes.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,24 +14,22 @@ from snnvtg.command import run
 from snnvtg.plots.distractors import distractor_figure
 from snnvtg.reporting import save_figure
 from snnvtg.studies.distractors import run_distractors
-from snnvtg.studies.options import PresetOptions
+from snnvtg.studies.options import PoolOptions, PresetOptions
 
 
 @dataclass(frozen=True)
-class Options(PresetOptions):
+class Options(PresetOptions, PoolOptions):
     """Sweep the strength of synthetic distractors."""
 
     strengths: tuple[float, ...] = (0.0, 3.0, 9.0)
     seeds: tuple[int, ...] = (0, 1, 2)
     out: Path = Path("reports/distractors.csv")
-    runs: Path = Path("runs")
-    workers: int = os.cpu_count() or 1
 
 
 def main(options: Options) -> None:
     """Run the study, then draw it."""
-    where = {"out": options.out, "runs": options.runs, "workers": options.workers}
-    table = run_distractors(options.chosen(None), options.strengths, options.seeds, **where).frame()
+    preset = options.chosen(None)
+    table = run_distractors(preset, options.strengths, options.seeds, options.out, **options.pool()).frame()
     save_figure(distractor_figure(table), options.out.with_suffix(".png"))
     means = table.groupby(["distractor_strength", "model"])[["R1@0.5", "R1@0.7", "mIoU"]].agg(["mean", "std"])
     print(means.round(1).to_string())

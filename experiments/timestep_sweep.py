@@ -7,7 +7,6 @@ Writes reports/timestep_sweep.csv (a row per T × seed × slots for the model, t
 the best fixed window), the same name .json with provenance, and .png. Interrupted, the same command resumes.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,14 +15,14 @@ from snnvtg.command import run
 from snnvtg.errors import InputError
 from snnvtg.plots.sweep import sweep_figure
 from snnvtg.reporting import save_figure
-from snnvtg.studies.options import DataOptions, PresetOptions
+from snnvtg.studies.options import DataOptions, PoolOptions, PresetOptions
 from snnvtg.studies.timestep import TimestepSweep, run_sweep
 
 SHOWN = ["model", "slots", "num_timesteps", "seed", "R1@0.5", "R1@0.7", "mIoU", "firing_rate", "energy_pj"]
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, PresetOptions):
+class Options(DataOptions, PresetOptions, PoolOptions):
     """Sweep the number of time steps of SpikeMba."""
 
     timesteps: tuple[int, ...] = (1, 2, 4, 8)
@@ -36,17 +35,11 @@ class Options(DataOptions, PresetOptions):
     """retrain for each T, or read one model out at every T"""
     split: Literal["val", "test"] = "test"
     out: Path = Path("reports/timestep_sweep.csv")
-    runs: Path = Path("runs")
-    """where trained models are kept"""
-    device: str = "cpu"
-    workers: int = os.cpu_count() or 1
-    """models trained at once, each in one thread"""
 
 
 def main(options: Options) -> None:
     """Run the sweep, then draw it."""
-    if options.workers < 1:
-        raise InputError(f"workers: expected at least 1, got {options.workers}")
+    pool = options.pool()
     if options.out.suffix != ".csv":
         raise InputError(f"out: expected a name ending in .csv, got {options.out}")
     sweep = TimestepSweep(
@@ -58,8 +51,7 @@ def main(options: Options) -> None:
         mode=options.mode,
         split=options.split,
     )
-    settings = {"device": options.device, "workers": options.workers}
-    table = run_sweep(sweep, options.loader(), options.out, options.runs, **settings)
+    table = run_sweep(sweep, options.loader(), options.out, **pool)
     frame = table.frame()
     figure = options.out.with_suffix(".png")
     save_figure(sweep_figure(frame), figure)

@@ -1,9 +1,14 @@
+import runpy
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from snnvtg.models import SpikeMbaConfig
 from snnvtg.records import Batch, Query
 
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 LENGTHS, TOKENS = (9, 5, 7), (3, 6, 2)
 
 
@@ -36,3 +41,19 @@ def _make_batch(samples=range(3), video_width=6, text_width=5) -> Batch:
 @pytest.fixture
 def make_batch():
     return _make_batch
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Run an experiment in this process, by name and arguments; its exit status."""
+
+    def run(name, *arguments):
+        path = EXPERIMENTS / f"{name}.py"
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as end:
+            return end.code
+        return 0
+
+    return run

@@ -50,7 +50,14 @@ class Job:
 
 
 def run_distractors(
-    preset: Preset, strengths: Sequence[float], seeds: Sequence[int], out: Path, runs: Path, *, workers: int
+    preset: Preset,
+    strengths: Sequence[float],
+    seeds: Sequence[int],
+    out: Path,
+    runs: Path,
+    *,
+    device: str,
+    workers: int,
 ) -> ResultsTable:
     """Train and measure every model at every strength of the synthetic distractors; write `out` after each."""
     if any(strength < 0 for strength in strengths):
@@ -60,14 +67,16 @@ def run_distractors(
     table = ResultsTable(out, identity, KEY, COLUMNS)
     jobs = [Job(preset, strength, ssd, seed) for seed in seeds for strength in strengths for ssd in (True, False)]
     jobs = [job for job in jobs if not table.holds(**job.key)]
-    for row in in_processes(functools.partial(_run, runs=runs), jobs, dict, workers):
+    for row in in_processes(functools.partial(_run, runs=runs, device=device), jobs, dict, workers):
         table.add([row], wall_seconds=round(time.monotonic() - started, 1))
     return table
 
 
-def _run(_: Any, job: Job, *, runs: Path) -> dict[str, Any]:
+def _run(_: Any, job: Job, *, runs: Path, device: str) -> dict[str, Any]:
     data = generate(SyntheticConfig(distractor_strength=job.strength))
     config = dataclasses.replace(job.preset.model, use_ssd=job.use_ssd)
-    model = trained(runs, "spikemba", config, job.preset.training, data, seed=job.seed).build()
-    figures = {**accuracy(model, data.test), **cost(model, data.test), "parameters": parameter_count(model)}
+    checkpoint = trained(runs, "spikemba", config, job.preset.training, data, seed=job.seed, device=device)
+    model = checkpoint.build().to(device)
+    measured = {**accuracy(model, data.test, device), **cost(model, data.test, device)}
+    figures = {**measured, "parameters": parameter_count(model)}
     return {**job.key, "data": data.name, "split": "test", **figures}

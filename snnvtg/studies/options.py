@@ -1,15 +1,17 @@
 """Command-line options that several experiments share."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
 from snnvtg.data import DataSplits, load_folder
 from snnvtg.data.synthetic import SyntheticConfig, generate
+from snnvtg.errors import InputError
 from snnvtg.studies.presets import with_overrides
 from snnvtg.training import Preset
 
@@ -47,3 +49,20 @@ class PresetOptions:
         """The preset with its overrides."""
         default = "demo" if data is None else "small"
         return with_overrides(default if self.preset == "default" else self.preset, self.set)
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Where models are trained and kept."""
+
+    runs: Path = Path("runs")
+    """where trained models are kept"""
+    device: str = "cpu"
+    workers: int = os.cpu_count() or 1
+    """models trained at once, each in one thread"""
+
+    def pool(self) -> dict[str, Any]:
+        """The three as keyword arguments; InputError for fewer than one worker."""
+        if self.workers < 1:
+            raise InputError(f"workers: expected at least 1, got {self.workers}")
+        return {"runs": self.runs, "device": self.device, "workers": self.workers}

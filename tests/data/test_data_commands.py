@@ -1,28 +1,3 @@
-import runpy
-import sys
-from pathlib import Path
-
-import pytest
-
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-
-
-@pytest.fixture
-def command(monkeypatch):
-    """Run an experiment with arguments; its exit status."""
-
-    def run(name, *arguments):
-        path = EXPERIMENTS / f"{name}.py"
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        try:
-            runpy.run_path(str(path), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
-
-
 def test_features_are_packed_and_a_second_time_refused(command, folder, tmp_path, capsys):
     files = [folder / f"{split}.jsonl" for split in ("train", "val", "test")]
     arguments = ("--annotations", *files, "--features", folder / "features" / "clip", "--out", tmp_path / "packed")

@@ -1,5 +1,3 @@
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +6,6 @@ import pytest
 from snnvtg.data import load_folder
 from snnvtg.data.manifest import check_files
 
-COMMAND = Path(__file__).parents[2] / "experiments" / "check_data.py"
 SPLITS = ("train", "val", "test")
 
 
@@ -68,24 +65,15 @@ def test_odd_widths_missing_files_and_folders_are_faults(folder, check):
     assert [fault.kind for fault in check().faults] == ["annotation", "missing"]
 
 
-def command(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [str(COMMAND), *map(str, arguments)])
-    try:
-        runpy.run_path(str(COMMAND), run_name="__main__")
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
-def test_the_command_ends_with_0_1_or_2(folder, monkeypatch, capsys, tmp_path):
+def test_the_command_ends_with_0_1_or_2(folder, command, capsys, tmp_path):
     annotations = [folder / f"{split}.jsonl" for split in SPLITS]
     features = folder / "features" / "clip"
-    assert command(monkeypatch, "--annotations", *annotations, "--features", features) == 0
+    assert command("check_data", "--annotations", *annotations, "--features", features) == 0
     assert "no fault found; checksum" in capsys.readouterr().out
     (features / "video_val.npz").write_bytes(b"PK")
     table = tmp_path / "faults.csv"
-    assert command(monkeypatch, "--annotations", *annotations, "--features", features, "--out", table) == 1
+    assert command("check_data", "--annotations", *annotations, "--features", features, "--out", table) == 1
     assert "1 faults: 1 features" in capsys.readouterr().out
     assert "video_val.npz" in table.read_text()
-    assert command(monkeypatch, "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
+    assert command("check_data", "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
     assert capsys.readouterr().err.startswith("error: clip_length is 0")

@@ -1,7 +1,3 @@
-import runpy
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +6,6 @@ from snnvtg.data.r2_features import last_layer_cls, last_layer_tokens
 from snnvtg.data.text_files import read_tokens
 from snnvtg.errors import InputError
 
-EXPERIMENT = Path(__file__).parents[2] / "experiments" / "convert_r2.py"
 LAYERS, PLACES, WIDTH = 4, 5, 3
 
 
@@ -34,12 +29,11 @@ def test_the_last_layers_class_token_and_tokens_are_kept(folders):
         assert found.dtype == np.float32
 
 
-def test_the_command_writes_what_the_folders_readers_read(folders, monkeypatch, capsys):
+def test_the_command_writes_what_the_folders_readers_read(folders, command, capsys):
     out = folders / "features"
     arguments = ["--videos", folders / "vid", "--texts", folders / "txt", "--out", out]
-    monkeypatch.setattr(sys, "argv", ["convert_r2.py", *map(str, arguments)])
     for said in ("1 files written, 0 were there already", "0 files written, 1 were there already"):
-        runpy.run_path(str(EXPERIMENT), run_name="__main__")
+        assert command("convert_r2", *arguments) == 0
         assert capsys.readouterr().out.count(said) == 2
     assert read_features(out / "clip_r2" / "v.npz").shape == (2, WIDTH)
     assert read_tokens(out / "clip_r2_text" / "qid7.npz").shape == (2, WIDTH)
@@ -53,9 +47,6 @@ def test_another_shape_or_nan_names_the_file(folders):
         last_layer_cls(folders / "vid" / "nan.npy")
 
 
-def test_a_folder_without_features_is_named(folders, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["convert_r2.py", "--videos", str(folders), "--out", str(folders / "o")])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(EXPERIMENT), run_name="__main__")
-    assert caught.value.code == 2
+def test_a_folder_without_features_is_named(folders, command, capsys):
+    assert command("convert_r2", "--videos", folders, "--out", folders / "o") == 2
     assert "no .npy files; expected one of R²'s feature folders" in capsys.readouterr().err

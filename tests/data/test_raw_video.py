@@ -1,6 +1,6 @@
 """Video files to features, on a video made here and a CLIP of random weights."""
 
-import runpy
+import functools
 import sys
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from snnvtg.data.features import read_features
 from snnvtg.data.raw_video import ClipImages, clip_frames, refuse_rotated, square, video_features
 from snnvtg.errors import InputError
 
-EXPERIMENT = Path(__file__).parents[2] / "experiments" / "extract_features.py"
 RATE, HEIGHT, WIDTH = 10, 32, 48
 GREYS = (10, 60, 110, 160, 210)
 
@@ -55,18 +54,10 @@ def weights(tmp_path):
 
 
 @pytest.fixture
-def extract(monkeypatch):
+def extract(command):
     """Run the command; its exit status."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(EXPERIMENT), *map(str, arguments)])
-        try:
-            runpy.run_path(str(EXPERIMENT), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
+    return functools.partial(command, "extract_features")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +12,6 @@ from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import COST_MODELS
 from snnvtg.models import SpikeMba
 from snnvtg.training import Checkpoint, TrainingConfig
-
-SCRIPT = Path(__file__).parents[2] / "experiments" / "energy_report.py"
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +39,11 @@ def checkpoint(tiny, data, tmp_path) -> Path:
 
 
 @pytest.fixture
-def report(monkeypatch, capsys):
+def report(command, capsys):
     def call(*arguments, fails=False):
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        assert command("energy_report", *arguments) == (2 if fails else 0)
         if not fails:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
             return capsys.readouterr().out
-        with pytest.raises(SystemExit) as caught:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        assert caught.value.code == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         return line
 

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +15,6 @@ from snnvtg.studies.grounding import answer, open_video
 from snnvtg.training import TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 
-EXPERIMENT = Path(__file__).parents[2] / "experiments" / "ground.py"
 CLIPS, WIDTH, TOP = 12, 3, 2
 WORDS = "a 1 0 0\nman -1 2 0\nruns 0 1 1\n"
 QUERY = "a man runs"
@@ -44,18 +40,13 @@ def files(tmp_path, tiny):
 
 
 @pytest.fixture
-def ground(files, monkeypatch):
+def ground(files, command, monkeypatch):
     """Run the command on `files`; its exit status."""
 
     def run(*arguments, features=("video.npz",), checkpoint="best.pt", text="glove.txt"):
         monkeypatch.chdir(files)
         given = ("--checkpoint", checkpoint, "--features", *features, "--text", text, "--query", QUERY, *arguments)
-        monkeypatch.setattr(sys, "argv", [str(EXPERIMENT), *map(str, given)])
-        try:
-            runpy.run_path(str(EXPERIMENT), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-        return 0
+        return command("ground", *given)
 
     return run
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -34,14 +33,11 @@ def sweep(*arguments, expect=0):
 
 
 @pytest.fixture
-def refused(monkeypatch, capsys):
+def refused(command, capsys):
     """Runs the command in this process, expects exit status 2, returns the one line on stderr."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["timestep_sweep.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            runpy.run_path(str(ROOT / "experiments/timestep_sweep.py"), run_name="__main__")
-        assert caught.value.code == 2
+        assert command("timestep_sweep", *arguments) == 2
         said = capsys.readouterr().err
         assert said.startswith("error: ") and said.count("\n") == 1
         return said

@@ -1,8 +1,5 @@
 import csv
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +7,6 @@ from snnvtg.data import write_annotations
 from snnvtg.data.submissions import write_submission
 from snnvtg.metrics import qvhighlights_metrics
 
-COMMAND = Path(__file__).parents[2] / "experiments" / "benchmark_evaluator.py"
 # stands for the official evaluator: its options, a fixed file of figures
 OFFICIAL = """
 import shutil, sys
@@ -21,7 +17,7 @@ shutil.copy(FIGURES, given["--save_path"])
 
 
 @pytest.fixture
-def benchmark(monkeypatch, tmp_path, query, prediction):
+def benchmark(command, tmp_path, query, prediction):
     """Run the command on two queries; its exit status and the rows it wrote."""
     queries = [query(i, (0.0, 10.0), duration=20.0, ratings={0: (4, 3, 2)}) for i in range(2)]
     answers = [prediction(i, (0, 8, 1), saliency=(1.0,) * 10) for i in range(2)]
@@ -32,12 +28,8 @@ def benchmark(monkeypatch, tmp_path, query, prediction):
     files = ["--submission", tmp_path / "preds.jsonl", "--annotations", tmp_path / "val.jsonl", "--out", out]
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(COMMAND), *map(str, [*files, "--repeats", 1, *arguments])])
-        try:
-            runpy.run_path(str(COMMAND), run_name="__main__")
-        except SystemExit as end:
-            return end.code, []
-        return 0, list(csv.DictReader(out.open()))
+        status = command("benchmark_evaluator", *files, "--repeats", 1, *arguments)
+        return status, [] if status else list(csv.DictReader(out.open()))
 
     return run
 

@@ -1,17 +1,12 @@
 import csv
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 
 from snnvtg.data import write_annotations
 from snnvtg.data.submissions import write_submission
 
-COMMAND = Path(__file__).parents[2] / "experiments" / "compare.py"
 
-
-def test_two_models_of_several_seeds_are_compared(monkeypatch, tmp_path, query, prediction, capsys):
+def test_two_models_of_several_seeds_are_compared(command, tmp_path, query, prediction, capsys):
     queries = [query(i, (0.0, 10.0)) for i in range(20)]
     write_annotations(queries, tmp_path / "test.jsonl")
     files = {}
@@ -21,8 +16,7 @@ def test_two_models_of_several_seeds_are_compared(monkeypatch, tmp_path, query, 
         write_submission([prediction(i, (0, stop, 1)) for i in range(20)], files[name])
     arguments = ["--first", files["a0"], files["a1"], "--second", files["b0"], "--annotations", tmp_path / "test.jsonl"]
     arguments += ["--dataset", "charades_sta", "--out", tmp_path / "table.csv"]
-    monkeypatch.setattr(sys, "argv", [str(COMMAND), *map(str, arguments)])
-    runpy.run_path(str(COMMAND), run_name="__main__")
+    assert command("compare", *arguments) == 0
     rows = {row["figure"]: row for row in csv.DictReader((tmp_path / "table.csv").open())}
     assert {key: float(rows["mIoU"][key]) for key in ("first", "second", "difference", "low", "high", "ahead")} == (
         pytest.approx({"first": 80, "second": 60, "difference": 20, "low": 20, "high": 20, "ahead": 1})

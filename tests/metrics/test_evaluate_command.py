@@ -1,8 +1,7 @@
 import csv
+import functools
 import json
 import os
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,12 @@ import pytest
 from snnvtg.data import write_annotations
 from snnvtg.data.submissions import write_submission
 
-COMMAND = Path(__file__).parents[2] / "experiments" / "evaluate.py"
-
 
 @pytest.fixture
-def evaluate(monkeypatch):
+def evaluate(command):
     """Run the command; its exit status."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(COMMAND), *map(str, arguments)])
-        try:
-            runpy.run_path(str(COMMAND), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
+    return functools.partial(command, "evaluate")
 
 
 @pytest.mark.skipif("SNNVTG_DATA" not in os.environ, reason="SNNVTG_DATA names no folder of real data")

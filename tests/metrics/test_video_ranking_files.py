@@ -2,9 +2,6 @@
 
 import csv
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,21 +12,7 @@ from snnvtg.errors import InputError
 from snnvtg.metrics.video_retrieval import ranking_ranks
 from snnvtg.records import Query
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 QUERIES = [Query(i, f"query {i}", f"v{i}", 10.0, ((0.0, 5.0),)) for i in range(4)]
-
-
-@pytest.fixture
-def command(monkeypatch):
-    def run(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        try:
-            runpy.run_path(str(EXPERIMENTS / f"{name}.py"), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
 
 
 def test_ranks_worked_by_hand():

@@ -38,3 +38,9 @@ def test_a_wrong_setting_is_one_line_that_names_it(override, said):
         with_overrides("small", [override])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["timestep_sweep", "distractors", "ablation", "cross_validate"])
+def test_fewer_than_one_worker_is_one_line_in_every_study(command, capsys, name):
+    assert command(name, "--workers", 0) == 2
+    assert capsys.readouterr().err == "error: workers: expected at least 1, got 0\n"

@@ -1,6 +1,3 @@
-import runpy
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +8,6 @@ from snnvtg.data import GroundingDataset
 from snnvtg.models import SpikeMba
 from snnvtg.records import Query
 from snnvtg.studies.video_retrieval import retrieval_figures, video_scores
-
-EXPERIMENT = Path(__file__).parents[2] / "experiments" / "video_retrieval.py"
 
 
 @pytest.fixture
@@ -56,9 +51,6 @@ def test_a_grounding_model_scores_a_video_alike_alone_and_in_a_padded_batch(data
     np.testing.assert_allclose(video_scores(model, dataset, batch_size=3)[0], alone, atol=1e-4)
 
 
-def test_options_that_cannot_be_are_refused(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["video_retrieval.py", "--queries", "0"])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(EXPERIMENT), run_name="__main__")
-    assert caught.value.code == 2
+def test_options_that_cannot_be_are_refused(command, capsys):
+    assert command("video_retrieval", "--queries", 0) == 2
     assert capsys.readouterr().err == "error: queries is 0; expected at least 1\n"
