@@ -14,6 +14,7 @@ there where mamba-ssm is installed, with or without its kernels. Expected on two
 than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ import torch
 from tqdm import tqdm
 
 from snnvtg.command import run
-from snnvtg.errors import InputError
+from snnvtg.errors import BackendError, InputError
 from snnvtg.measuring import Company
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
@@ -44,6 +45,12 @@ COLOURS = {
     "mambapy": ORANGE,
     "mamba-ssm-reference": INK,
     "transformers-slow": RED,
+}
+
+# how the exponentials alone are drawn, and called
+FLOORS = {
+    "exponentials_ms": ("--", "its exponentials alone"),
+    "library_exponentials_ms": (":", "the same by glibc"),
 }
 
 
@@ -92,16 +99,24 @@ def main(options: Options) -> None:
     if table.empty:
         raise InputError(f"nothing could be measured: {failed or absent}")
     if options.device == "cpu":
-        floor = exponentials_ms(Setting(75, **shared))  # in proportion to L
-        table["exponentials_ms"] = [floor[d] * L / 75 for L, d in zip(table.L, table.direction, strict=True)]
+        for column, floor in _floors(Setting(75, **shared)).items():  # in proportion to L
+            table[column] = [floor[d] * L / 75 for L, d in zip(table.L, table.direction, strict=True)]
     table = table.sort_values(["L", "direction", "median_ms"]).reset_index(drop=True)
-    write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1, "exponentials_ms": 4}), out)
+    write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1} | dict.fromkeys(FLOORS, 4)), out)
     save_figure(figure(table), out.with_suffix(".png"))
     write_json({**provenance(config=options), **extra, "checks": checks(table)}, out.with_suffix(".json"))
     print(table.pivot_table("median_ms", ["direction", "L"], "backend").round(2).to_string())
     print(*(f"{name}: {value}" for name, value in (checks(table) | failed).items()), sep="\n")
     if failed:
         raise SystemExit(1)
+
+
+def _floors(setting: Setting) -> dict[str, dict[str, float]]:
+    """Milliseconds of the exponentials alone by column and direction; without the C library's where it has none."""
+    floors = {"exponentials_ms": exponentials_ms(setting)}
+    with suppress(BackendError):
+        floors["library_exponentials_ms"] = exponentials_ms(setting, library=True)
+    return floors
 
 
 def _measured(name: str, setting: Setting) -> list[dict]:
@@ -150,10 +165,11 @@ def checks(table: pd.DataFrame) -> dict[str, float]:
     mine = table[(table.backend == ours) & (table.direction == "forward+backward")].set_index("L").median_ms
     for L in mine.index:
         result[f"{ours}_us_per_step_{L}"] = round(float(mine[L] / L * 1e3), 2)
-    if "exponentials_ms" in table:
-        mine = table[(table.backend == ours)].copy()
-        over = (mine.median_ms / mine.exponentials_ms).groupby(mine.direction).max()
-        result |= {f"{ours}_over_exponentials_worst_{d}": round(float(v), 2) for d, v in over.items()}
+    mine = table[table.backend == ours]
+    for column in table.columns.intersection(FLOORS):
+        over = (mine.median_ms / mine[column]).groupby(mine.direction).max()
+        name = column.removesuffix("_ms")
+        result |= {f"{ours}_over_{name}_worst_{d}": round(float(v), 2) for d, v in over.items()}
     return result
 
 
@@ -173,9 +189,9 @@ def figure(table: pd.DataFrame) -> plt.Figure:
                 # the two loops lie on one another: the lower one is drawn wider
                 lw = {"cpu": 2.6, "triton": 2.6, "mamba-ssm": 2.6, "mamba-ssm-reference": 4.5}.get(name, 1.6)
                 axis.plot(mine.L, mine[column], "o-", color=COLOURS[name], label=name, lw=lw, ms=lw + 3)
-            if column == "median_ms" and "exponentials_ms" in table:
-                floor = table.groupby("L").exponentials_ms.first()
-                axis.plot(floor.index, floor, "--", color=INK, lw=1.2, label="its exponentials alone")
+            for floor in table.columns.intersection(FLOORS) if column == "median_ms" else ():
+                least = table.groupby("L")[floor].first()
+                axis.plot(least.index, least, FLOORS[floor][0], color=INK, lw=1.2, label=FLOORS[floor][1])
             axis.set_xscale("log")
             axis.set_yscale("log")
             axis.set_xticks(sorted(set(table.L)), sorted(set(table.L)))

@@ -149,24 +149,36 @@ def _error(actual: Tensor, exact: Tensor) -> float:
     return ((actual.double() - exact).abs().max() / exact.abs().max()).item()
 
 
-def exponentials_ms(setting: Setting) -> dict[str, float]:
-    """Milliseconds the exp(delta A) of each direction must cost on this CPU: the kernel's own exp and nothing else.
+def exponentials_ms(setting: Setting, library: bool = False) -> dict[str, float]:
+    """Milliseconds the exp(delta A) of each direction must cost on this CPU, and nothing else.
 
-    The best of many tries on a sequence short enough to stay in the cache: arithmetic, not memory, nor company.
+    By the scan's own exponential, or by the vector exponential of the C library (glibc, x86-64), which is nobody's
+    tuning; raises BackendError where that is not to be had. The best of many tries on a sequence short enough to stay
+    in the cache: arithmetic, not memory, nor company.
     """
     torch.set_num_threads(setting.threads)
     short = replace(setting, L=min(setting.L, 75))
     _, delta, A, *_ = inputs(short, torch.float32)[0]
     steps, rates = torch.nn.functional.softplus(delta).detach(), A.detach().t().contiguous()
-    arguments = [ctypes.c_void_p(t.data_ptr()) for t in (steps, rates)]
-    sizes = (short.B * short.L, short.D, short.N, short.threads)
-    run = cpu_kernels.library().scan_exponentials_float
-    run.restype = ctypes.c_float
+    run = exponentials(library)
     times = []
     while len(times) < 10 or sum(times) < 300:
         begun = time.perf_counter()
-        run(*arguments, *map(ctypes.c_int64, sizes))
+        run(steps.flatten(0, 1), rates, short.threads)
         times.append((time.perf_counter() - begun) * 1e3)
     # the kernel takes 16 states
     per_pass = min(times) * setting.N / 16 * setting.L / short.L
     return {direction: count * per_pass for direction, count in EXPONENTIALS.items()}
+
+
+def exponentials(library: bool = False) -> Callable[[Tensor, Tensor, int], float]:
+    """The sum of 2^(delta A), of e^(delta A) by the C library, for delta (rows, D) and A (16, D), and threads."""
+    flags = ("-DFROM_LIBRARY", "-Wl,--no-as-needed", "-lmvec") if library else ()
+    function = cpu_kernels.library("exponentials", flags).exponentials
+    function.restype = ctypes.c_float
+
+    def run(delta: Tensor, rates: Tensor, threads: int) -> float:
+        pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (delta, rates)]
+        return function(*pointers, *map(ctypes.c_int64, (*delta.shape, threads)))
+
+    return run

@@ -16,11 +16,11 @@ REMEDY = "Install a C++ compiler (Debian: apt-get install g++) or set CXX, or as
 
 
 @lru_cache
-def library(name: str = "selective_scan") -> ctypes.CDLL:
+def library(name: str = "selective_scan", flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     """The compiled kernel; raises BackendError where it cannot be built."""
     # the flag puts the header's content into the cache key
     digest = hashlib.sha256((FOLDER / "vectors.hpp").read_bytes()).hexdigest()[:16]
-    return native.load(FOLDER / f"{name}.cpp", (f"-I{FOLDER}", f"-DVECTORS=0x{digest}"))
+    return native.load(FOLDER / f"{name}.cpp", (f"-I{FOLDER}", f"-DVECTORS=0x{digest}", *flags))
 
 
 def build_problems(name: str = "selective_scan") -> list[str]:

@@ -2,9 +2,10 @@
 //
 // A thread takes one sample and a group of channels and goes through it in chunks of CHUNK steps. What needs no state
 // (softplus, gates) is done row by row, as memory lies; the recurrence block by block, a block being one vector of W
-// channels whose N states stay in registers. The forward pass keeps the state before each chunk only; the backward pass
-// recomputes one chunk of one block into a scratch the size of the first-level cache. Each exp(delta A) is so evaluated
-// once forward and once backward. Reversal and padding are one list of step numbers per sample.
+// channels, and in a block some states at a time, which stay in registers. The forward pass keeps the state before each
+// chunk only; the backward pass recomputes eight states of one chunk of one block into a scratch a third of the
+// first-level cache. Each exp(delta A) is so evaluated once forward and once backward. Reversal and padding are one
+// list of step numbers per sample.
 #include <algorithm>
 #include <initializer_list>
 #include <vector>
@@ -17,6 +18,8 @@ namespace {
 #define CHUNK_STEPS 16
 #endif
 constexpr int CHUNK = CHUNK_STEPS;
+// States of a block a pass takes at a time: of so many all that it needs stays in registers.
+constexpr int FORWARD = 16, BACKWARD = 8;
 
 struct Sizes {
     int64_t batch, length, channels, states;
@@ -82,16 +85,36 @@ struct Steps {
     }
 };
 
-// What the recurrence of one chunk reads and writes; vector [block][step in the chunk].
-template <typename T> struct Chunk {
-    Vectors<T> u, dt, y, slope, dy;
-    Chunk(int64_t blocks, bool backward)
-        : u(blocks * STRIDE), dt(blocks * STRIDE), y(blocks * STRIDE), slope(backward ? blocks * STRIDE : 0),
-          dy(backward ? blocks * STRIDE : 0) {}
+// What a thread works with: of each block its rates and state; of one chunk what the recurrence reads and writes,
+// vector [block][step], and sums over channels, vector [step][state]; of the states of one backward pass the recomputed steps.
+// It is kept between calls: freed, so much would go back to the system, and come again page by page.
+template <typename T> struct Workspace {
+    Vectors<T> A, state, u, dt, y, slope, dy, to_input, to_exponent, grad_A, grad_D, grad_bias, grad_B, grad_C;
+    V<T> decay[CHUNK * BACKWARD], before[CHUNK * BACKWARD];
+
+    static Workspace &of(const Inputs<T> &in, const Group<T> &group, bool backward) {
+        static thread_local Workspace mine;
+        const int64_t N = group.size.states, blocks = group.blocks, rows = blocks * STRIDE;
+        mine.A.resize(blocks * N);
+        for (int64_t i = 0; i < blocks; i++)
+            for (int n = 0; n < N; n++)
+                mine.A[i * N + n] = load(in.A + n * group.size.channels + group.channel(i), group.count(i)) * T(LOG2_E);
+        mine.state.assign(blocks * N, V<T>{});
+        for (auto *vectors : {&mine.u, &mine.dt}) vectors->resize(rows);
+        mine.y.assign(rows, V<T>{});
+        if (!backward) return mine;
+        for (auto *vectors : {&mine.slope, &mine.dy}) vectors->resize(rows);
+        for (auto *vectors : {&mine.to_input, &mine.to_exponent}) vectors->assign(rows, V<T>{});
+        for (auto *vectors : {&mine.grad_B, &mine.grad_C}) vectors->resize(CHUNK * N);
+        for (auto *vectors : {&mine.grad_D, &mine.grad_bias}) vectors->assign(blocks, V<T>{});
+        mine.grad_A.assign(blocks * N, V<T>{});
+        return mine;
+    }
 };
 
 template <typename T>
-void read_steps(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, Chunk<T> &chunk, bool slope) {
+void read_steps(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, Workspace<T> &own,
+                bool slope) {
     for (int k = 0; k < size; k++)
         for (int64_t i = 0; i < group.blocks; i++) {
             const int count = group.count(i);
@@ -100,43 +123,43 @@ void read_steps(const Inputs<T> &in, const Group<T> &group, const int64_t *steps
             if (in.bias) delta += load(in.bias + d, count);
             Softplus<T> step = {delta, broadcast(T(1))};
             if (in.softplus) step = softplus<T>(delta);
-            chunk.u[i * STRIDE + k] = load(in.u + at, count);
-            chunk.dt[i * STRIDE + k] = step.value;
-            if (slope) chunk.slope[i * STRIDE + k] = step.slope;
+            own.u[i * STRIDE + k] = load(in.u + at, count);
+            own.dt[i * STRIDE + k] = step.value;
+            if (slope) own.slope[i * STRIDE + k] = step.slope;
         }
 }
 
-// h_k = exp(dt_k A) h_{k-1} + dt_k u_k B_k and y_k = C_k h_k over one chunk of one block.
+// h_k = exp(dt_k A) h_{k-1} + dt_k u_k B_k and y_k = C_k h_k, added to what earlier states gave where `add`, for
+// `count` states of one block over one chunk; A, B, C and state begin at the first of these. NS is `count` or 0.
 template <typename T, int NS>
-void forward_block(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, const V<T> *u,
-                   const V<T> *dt, const V<T> *A, V<T> *state, V<T> *y) {
-    const int N = NS ? NS : group.size.states;
-    V<T> fixed[NS ? NS : 1], *const h = NS ? fixed : state;
-    if (NS) std::copy(state, state + N, h);
+void forward_states(const Group<T> &group, const int64_t *steps, int size, const V<T> *u, const V<T> *dt, const V<T> *A,
+                    const T *B, const T *C, int count, V<T> *state, V<T> *y, bool add) {
+    const int H = NS ? NS : count;
+    V<T> h[FORWARD];
+    for (int n = 0; n < H; n++) h[n] = state[n];
     for (int k = 0; k < size; k++) {
-        const int64_t t = group.b * group.size.length + steps[k];
-        const T *B = in.B + t * N, *C = in.C + t * N;
+        const int64_t at = (group.b * group.size.length + steps[k]) * group.size.states;
         const V<T> step = dt[k], input = step * u[k];
-        V<T> sum = {};
+        V<T> sum = add ? y[k] : V<T>{};
 #pragma GCC unroll 16
-        for (int n = 0; n < N; n++) {
-            h[n] = exp2_product(step, A[n]) * h[n] + input * B[n];
-            sum += h[n] * C[n];
+        for (int n = 0; n < H; n++) {
+            h[n] = exp2_product(step, A[n]) * h[n] + input * B[at + n];
+            sum += h[n] * C[at + n];
         }
         y[k] = sum;
     }
-    if (NS) std::copy(h, h + N, state);
+    for (int n = 0; n < H; n++) state[n] = h[n];
 }
 
 template <typename T>
-void write_outputs(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, const Chunk<T> &chunk,
+void write_outputs(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, const Workspace<T> &own,
                    const T *z, T *y, T *out, bool add, bool gate) {
     for (int k = 0; k < size; k++)
         for (int64_t i = 0; i < group.blocks; i++) {
             const int count = group.count(i);
             const int64_t d = group.channel(i), at = group.row(steps[k]) + d;
-            V<T> sum = chunk.y[i * STRIDE + k];
-            if (in.D) sum += load(in.D + d, count) * chunk.u[i * STRIDE + k];
+            V<T> sum = own.y[i * STRIDE + k];
+            if (in.D) sum += load(in.D + d, count) * own.u[i * STRIDE + k];
             if (add) sum += load(y + at, count);
             if (!gate || out != y) store(y + at, sum, count);
             if (!gate) continue;
@@ -145,44 +168,35 @@ void write_outputs(const Inputs<T> &in, const Group<T> &group, const int64_t *st
         }
 }
 
-template <typename T> auto forward_for(int64_t states) {
-    return states == 16 ? forward_block<T, 16> : states == 8 ? forward_block<T, 8> : forward_block<T, 0>;
-}
-
-template <typename T> Vectors<T> scaled_A(const Inputs<T> &in, const Group<T> &group) {
-    const int N = group.size.states;
-    Vectors<T> A(group.blocks * N);
-    for (int64_t i = 0; i < group.blocks; i++)
-        for (int n = 0; n < N; n++)
-            A[i * N + n] = load(in.A + n * group.size.channels + group.channel(i), group.count(i)) * T(LOG2_E);
-    return A;
-}
-
 template <typename T>
 void forward_group(const Inputs<T> &in, const Group<T> &group, const Steps &steps, const T *z, T *y, T *out, bool add,
                    bool gate, T *last, T *checkpoints) {
     const int N = group.size.states;
-    const Vectors<T> A = scaled_A(in, group);
-    Vectors<T> state(group.blocks * N);
-    Chunk<T> chunk(group.blocks, false);
-    const auto run = forward_for<T>(N);
+    Workspace<T> &own = Workspace<T>::of(in, group, false);
+    Vectors<T> &state = own.state;
     for (int64_t i = 0; in.initial && i < group.blocks; i++)
         for (int n = 0; n < N; n++) state[i * N + n] = load(in.initial + group.state(n, i), group.count(i));
     for (size_t start = 0; start < steps.valid.size(); start += CHUNK) {
         const int64_t *at = steps.valid.data() + start;
         const int size = std::min<int64_t>(CHUNK, steps.valid.size() - start);
         const int next = std::min<int64_t>(CHUNK, steps.valid.size() - start - size);
-        read_steps(in, group, at, size, chunk, false);
+        read_steps(in, group, at, size, own, false);
         for (int64_t i = 0; i < group.blocks; i++) {
             // memory works on the next chunk while the processor is busy with this one
             prefetch<T, false>(group, i, at + size, next, {in.u, in.delta, gate ? z : nullptr, add ? y : nullptr});
             prefetch<T, true>(group, i, at, size, {out, add || out == y ? nullptr : y});
             for (int n = 0; checkpoints && n < N; n++)
                 store(checkpoints + group.checkpoint(i, start / CHUNK) + n * WIDTH<T>, state[i * N + n]);
-            run(in, group, at, size, &chunk.u[i * STRIDE], &chunk.dt[i * STRIDE], &A[i * N], &state[i * N],
-                &chunk.y[i * STRIDE]);
+            for (int n = 0; n < N; n += FORWARD) {
+                const int count = std::min(FORWARD, N - n);
+                const auto run = count == 16  ? forward_states<T, 16>
+                                 : count == 8 ? forward_states<T, 8>
+                                              : forward_states<T, 0>;
+                run(group, at, size, &own.u[i * STRIDE], &own.dt[i * STRIDE], &own.A[i * N + n], in.B + n, in.C + n,
+                    count, &state[i * N + n], &own.y[i * STRIDE], n > 0);
+            }
         }
-        write_outputs(in, group, at, size, chunk, z, y, out, add, gate);
+        write_outputs(in, group, at, size, own, z, y, out, add, gate);
     }
     for (int64_t i = 0; i < group.blocks; i++)
         for (int n = 0; n < N; n++) store(last + group.state(n, i), state[i * N + n], group.count(i));
@@ -208,7 +222,7 @@ void forward(const Inputs<T> *in, int directions, const T *z, const uint8_t *mas
 // Sums over channels. Adding whole vectors, one for each state, moves more memory than the recurrence itself; with
 // AVX-512 four states' vectors are folded into one, four lanes each, on units the recurrence leaves idle.
 #ifdef __AVX512F__
-template <typename T, int NS> constexpr int FOLD = sizeof(T) == 4 && NS > 0 && NS % 4 == 0 ? 4 : 1;
+template <typename T, int NS> constexpr int FOLD = sizeof(T) == 4 && NS ? 4 : 1;
 template <int BY> F folded(const F *v) {
     if constexpr (BY == 1) return v[0];
     const F ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
@@ -221,18 +235,10 @@ template <int BY> F folded(const F *v) { return v[0]; }
 #endif
 template <int BY> G folded(const G *v) { return v[0]; }
 
-// What the backward pass keeps: per step and state of the chunk, and per block and state.
-template <typename T> struct Scratch {
-    Vectors<T> decay, state, grad_B, grad_C, A, carry, grad_A, grad_D, grad_bias;
-    Scratch(int N, int64_t blocks)
-        : decay(CHUNK * N), state((CHUNK + 1) * N), grad_B(CHUNK * N), grad_C(CHUNK * N), carry(blocks * N),
-          grad_A(blocks * N), grad_D(blocks), grad_bias(blocks) {}
-};
-
 // dy, gated; in the first direction also z's gradient.
 template <typename T>
 void read_gradients(const Group<T> &group, const int64_t *steps, int size, const T *grad_out, const T *z, const T *y,
-                    T *grad_z, Chunk<T> &chunk, Vectors<T> &grad_D) {
+                    T *grad_z, Workspace<T> &own, Vectors<T> &grad_D) {
     for (int k = 0; k < size; k++)
         for (int64_t i = 0; i < group.blocks; i++) {
             const int count = group.count(i);
@@ -243,69 +249,70 @@ void read_gradients(const Group<T> &group, const int64_t *steps, int size, const
                 if (grad_z) store(grad_z + at, dy * load(y + at, count) * open * (T(1) + gate * (T(1) - open)), count);
                 dy *= gate * open;
             }
-            chunk.dy[i * STRIDE + k] = dy;
-            grad_D[i] += dy * chunk.u[i * STRIDE + k];
+            own.dy[i * STRIDE + k] = dy;
+            grad_D[i] += dy * own.u[i * STRIDE + k];
         }
 }
 
-// Recomputes one chunk of one block, then walks it backward. chunk.u and chunk.dt become their gradients (without D).
+// Recomputes `count` states of block i, those from `first` on, over one chunk from the state before it, then walks them
+// backward. NS is `count` or 0.
 template <typename T, int NS>
-void backward_block(const Inputs<T> &in, const Group<T> &group, const int64_t *steps, int size, V<T> *u, V<T> *dt,
-                    const V<T> *dy, const V<T> *A, Scratch<T> &keep, V<T> *carry, V<T> *grad_A) {
-    const int N = NS ? NS : group.size.states;
-    const int64_t t = group.b * group.size.length;
-    V<T> *const decay = keep.decay.data(), *const state = keep.state.data();
-    V<T> *const grad_B = keep.grad_B.data(), *const grad_C = keep.grad_C.data();
+void backward_states(const Inputs<T> &in, const Group<T> &group, int64_t i, int first, int count, const int64_t *steps,
+                     int size, const T *before, Workspace<T> &own) {
+    const int N = group.size.states, H = NS ? NS : count;
+    const T *const B = in.B + group.b * group.size.length * N + first, *const C = in.C + (B - in.B);
+    const V<T> *const u = &own.u[i * STRIDE], *const dt = &own.dt[i * STRIDE], *const dy = &own.dy[i * STRIDE];
+    V<T> *const carry = &own.state[i * N + first], *const grad_A = &own.grad_A[i * N + first];
+    V<T> *const grad_B = &own.grad_B[first], *const grad_C = &own.grad_C[first];
     constexpr int BY = FOLD<T, NS>;
-    V<T> fixed[NS ? NS : 1], folding[BY];
-    if (NS) std::copy(state, state + N, fixed);
+    V<T> h[BACKWARD], rate[BACKWARD], sum_A[BACKWARD], fold[BY];
+    for (int n = 0; n < H; n++) h[n] = load(before + n * WIDTH<T>), rate[n] = own.A[i * N + first + n];
     for (int k = 0; k < size; k++) {
-        const T *B = in.B + (t + steps[k]) * N;
         const V<T> step = dt[k], input = step * u[k], gradient_y = dy[k];
-        const V<T> *const before = NS ? fixed : state + k * N;
-#pragma GCC unroll 16
-        for (int n = 0; n < N; n++) {
-            const V<T> a = exp2_product(step, A[n]), h = a * before[n] + input * B[n];
-            decay[k * N + n] = a;
-            state[(k + 1) * N + n] = h;
-            if (NS) fixed[n] = h;
-            folding[n % BY] = gradient_y * h;
-            if (n % BY == BY - 1) grad_C[(k * N + n) / BY] += folded<BY>(folding);
+#pragma GCC unroll 8
+        for (int n = 0; n < H; n++) {
+            own.before[k * BACKWARD + n] = h[n];
+            const V<T> a = own.decay[k * BACKWARD + n] = exp2_product(step, rate[n]);
+            h[n] = a * h[n] + input * B[steps[k] * N + n];
+            fold[n % BY] = gradient_y * h[n];
+            if (n % BY == BY - 1) grad_C[k * N + n / BY] += folded<BY>(fold);
         }
     }
-    V<T> *const g = NS ? fixed : carry;
-    if (NS) std::copy(carry, carry + N, g);
+    V<T> *const g = h;
+    for (int n = 0; n < H; n++) g[n] = carry[n], sum_A[n] = grad_A[n];
     for (int k = size - 1; k >= 0; k--) {
-        const T *B = in.B + (t + steps[k]) * N, *C = in.C + (t + steps[k]) * N;
-        const V<T> gradient_y = dy[k], step = dt[k], input = step * u[k];
-        V<T> to_input = {}, to_exponent = {};
-#pragma GCC unroll 16
-        for (int n = 0; n < N; n++) {
-            const V<T> gradient = g[n] + gradient_y * C[n];
-            folding[n % BY] = gradient * input;
-            if (n % BY == BY - 1) grad_B[(k * N + n) / BY] += folded<BY>(folding);
-            to_input += gradient * B[n];
-            g[n] = gradient * decay[k * N + n];
-            const V<T> exponent = g[n] * state[k * N + n];
-            to_exponent += exponent * A[n];
-            grad_A[n] += exponent * step;
+        const V<T> step = dt[k], input = step * u[k], gradient_y = dy[k];
+        V<T> to_input = first ? own.to_input[i * STRIDE + k] : V<T>{};
+        V<T> to_exponent = first ? own.to_exponent[i * STRIDE + k] : V<T>{};
+#pragma GCC unroll 8
+        for (int n = 0; n < H; n++) {
+            const V<T> gradient = g[n] + gradient_y * C[steps[k] * N + n];
+            fold[n % BY] = gradient * input;
+            if (n % BY == BY - 1) grad_B[k * N + n / BY] += folded<BY>(fold);
+            to_input += gradient * B[steps[k] * N + n];
+            g[n] = gradient * own.decay[k * BACKWARD + n];
+            const V<T> exponent = g[n] * own.before[k * BACKWARD + n];
+            to_exponent += exponent * rate[n];
+            sum_A[n] += exponent * step;
         }
-        dt[k] = to_exponent * T(LN_2) + u[k] * to_input;
-        u[k] = step * to_input;
+        own.to_input[i * STRIDE + k] = to_input;
+        own.to_exponent[i * STRIDE + k] = to_exponent;
     }
-    if (NS) std::copy(g, g + N, carry);
+    for (int n = 0; n < H; n++) carry[n] = g[n], grad_A[n] = sum_A[n];
 }
 
 template <typename T>
 void write_gradients(const Inputs<T> &in, const Gradients<T> &grad, const Group<T> &group, const int64_t *steps,
-                     int size, const Chunk<T> &chunk, Vectors<T> &grad_bias) {
+                     int size, const Workspace<T> &own, Vectors<T> &grad_bias) {
     for (int k = 0; k < size; k++)
         for (int64_t i = 0; i < group.blocks; i++) {
             const int count = group.count(i);
             const int64_t d = group.channel(i), at = group.row(steps[k]) + d;
-            V<T> du = chunk.u[i * STRIDE + k];
-            if (in.D) du += load(in.D + d, count) * chunk.dy[i * STRIDE + k];
-            const V<T> ddelta = chunk.dt[i * STRIDE + k] * chunk.slope[i * STRIDE + k];
+            const V<T> to_input = own.to_input[i * STRIDE + k];
+            V<T> du = own.dt[i * STRIDE + k] * to_input;
+            if (in.D) du += load(in.D + d, count) * own.dy[i * STRIDE + k];
+            const V<T> to_step = own.to_exponent[i * STRIDE + k] * T(LN_2) + own.u[i * STRIDE + k] * to_input;
+            const V<T> ddelta = to_step * own.slope[i * STRIDE + k];
             grad_bias[i] += ddelta;
             store(grad.u + at, du, count);
             store(grad.delta + at, ddelta, count);
@@ -313,50 +320,44 @@ void write_gradients(const Inputs<T> &in, const Gradients<T> &grad, const Group<
 }
 
 template <typename T>
-void write_sums(const Gradients<T> &grad, const Group<T> &group, const Scratch<T> &keep) {
+void write_sums(const Gradients<T> &grad, const Group<T> &group, const Workspace<T> &own) {
     const int N = group.size.states;
     for (int64_t i = 0; i < group.blocks; i++) {
         const int count = group.count(i);
         for (int n = 0; n < N; n++) {
-            store(grad.A + group.state(n, i), keep.grad_A[i * N + n], count);
-            store(grad.initial + group.state(n, i), keep.carry[i * N + n], count);
+            store(grad.A + group.state(n, i), own.grad_A[i * N + n], count);
+            store(grad.initial + group.state(n, i), own.state[i * N + n], count);
         }
-        store(grad.D + group.b * group.size.channels + group.channel(i), keep.grad_D[i], count);
-        store(grad.bias + group.b * group.size.channels + group.channel(i), keep.grad_bias[i], count);
+        store(grad.D + group.b * group.size.channels + group.channel(i), own.grad_D[i], count);
+        store(grad.bias + group.b * group.size.channels + group.channel(i), own.grad_bias[i], count);
     }
 }
 
-template <typename T> auto backward_for(int64_t states) {
-    return states == 16 ? backward_block<T, 16> : states == 8 ? backward_block<T, 8> : backward_block<T, 0>;
-}
-
-// The sum over the lanes of entry `i` where `by` entries share a vector.
-template <typename T> T share(const V<T> *vectors, int i, int by) {
-    if (by == 1) return lane_sum(vectors[i]);
+// The sum over channels of state n of N; the states of one pass are folded by themselves, and only if they are eight.
+template <typename T> T channel_sum(const V<T> *vectors, int n, int N) {
+    constexpr int BY = FOLD<T, BACKWARD>, LANES = WIDTH<T> / BY;
+    const int in_fold = n % BACKWARD, first = n - in_fold;
+    if (BY == 1 || first + BACKWARD > N) return lane_sum(vectors[n]);
     T sum = 0;
-    for (int lane = 0; lane < WIDTH<T> / by; lane++) sum += vectors[i / by][i % by * (WIDTH<T> / by) + lane];
+    for (int lane = 0; lane < LANES; lane++) sum += vectors[first + in_fold / BY][in_fold % BY * LANES + lane];
     return sum;
 }
 
 // grad.B and grad.C are this group's own (B, L, N).
 template <typename T>
-void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T> &group, const Steps &steps, const T *z,
-                    const T *y, const T *grad_out, const T *grad_state, const T *checkpoints, T *grad_z) {
+void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T> &group, const Steps &steps,
+                    const T *z, const T *y, const T *grad_out, const T *grad_state, const T *checkpoints, T *grad_z) {
     const int N = group.size.states;
-    const Vectors<T> A = scaled_A(in, group);
-    Scratch<T> keep(N, group.blocks);
-    Chunk<T> chunk(group.blocks, true);
-    const auto run = backward_for<T>(N);
-    const int by = N == 16 ? FOLD<T, 16> : N == 8 ? FOLD<T, 8> : 1;
+    Workspace<T> &own = Workspace<T>::of(in, group, true);
     for (int64_t i = 0; grad_state && i < group.blocks; i++)
-        for (int n = 0; n < N; n++) keep.carry[i * N + n] = load(grad_state + group.state(n, i), group.count(i));
+        for (int n = 0; n < N; n++) own.state[i * N + n] = load(grad_state + group.state(n, i), group.count(i));
     for (int64_t c = (int64_t(steps.valid.size()) + CHUNK - 1) / CHUNK - 1; c >= 0; c--) {
         const int64_t *at = steps.valid.data() + c * CHUNK;
         const int size = std::min<int64_t>(CHUNK, steps.valid.size() - c * CHUNK);
-        std::fill(keep.grad_B.begin(), keep.grad_B.end(), V<T>{});
-        std::fill(keep.grad_C.begin(), keep.grad_C.end(), V<T>{});
-        read_steps(in, group, at, size, chunk, true);
-        read_gradients(group, at, size, grad_out, z, y, grad_z, chunk, keep.grad_D);
+        std::fill(own.grad_B.begin(), own.grad_B.end(), V<T>{});
+        std::fill(own.grad_C.begin(), own.grad_C.end(), V<T>{});
+        read_steps(in, group, at, size, own, true);
+        read_gradients(group, at, size, grad_out, z, y, grad_z, own, own.grad_D);
         for (int64_t i = 0; i < group.blocks; i++) {
             if (c > 0) {
                 prefetch<T, false>(group, i, at - CHUNK, CHUNK, {in.u, in.delta, grad_out, z, grad_z ? y : nullptr});
@@ -364,19 +365,21 @@ void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T
                     __builtin_prefetch(checkpoints + group.checkpoint(i, c - 1) + n * WIDTH<T>, 0, 2);
             }
             prefetch<T, true>(group, i, at, size, {grad.u, grad.delta});
-            for (int n = 0; n < N; n++) keep.state[n] = load(checkpoints + group.checkpoint(i, c) + n * WIDTH<T>);
-            run(in, group, at, size, &chunk.u[i * STRIDE], &chunk.dt[i * STRIDE], &chunk.dy[i * STRIDE], &A[i * N], keep,
-                &keep.carry[i * N], &keep.grad_A[i * N]);
+            for (int n = 0; n < N; n += BACKWARD) {
+                const int count = std::min(BACKWARD, N - n);
+                const auto run = count == BACKWARD ? backward_states<T, BACKWARD> : backward_states<T, 0>;
+                run(in, group, i, n, count, at, size, checkpoints + group.checkpoint(i, c) + n * WIDTH<T>, own);
+            }
         }
-        write_gradients(in, grad, group, at, size, chunk, keep.grad_bias);
+        write_gradients(in, grad, group, at, size, own, own.grad_bias);
         for (int k = 0; k < size; k++)
             for (int n = 0; n < N; n++) {
                 const int64_t to = (group.b * group.size.length + at[k]) * N + n;
-                grad.B[to] = share<T>(keep.grad_B.data(), k * N + n, by);
-                grad.C[to] = share<T>(keep.grad_C.data(), k * N + n, by);
+                grad.B[to] = channel_sum<T>(&own.grad_B[k * N], n, N);
+                grad.C[to] = channel_sum<T>(&own.grad_C[k * N], n, N);
             }
     }
-    write_sums(grad, group, keep);
+    write_sums(grad, group, own);
 }
 
 template <typename T>
@@ -409,27 +412,6 @@ void backward(const Inputs<T> *in, const Gradients<T> *grad, int directions, con
 }  // namespace
 
 extern "C" {
-
-// The bare exponentials of one pass over delta (rows, D) with A (N, D), summed so that none can be left out: what a
-// scan must cost at least.
-float scan_exponentials_float(const float *delta, const float *A, int64_t rows, int64_t channels, int64_t states,
-                              int64_t threads) {
-    constexpr int W = WIDTH<float>;
-    float total = 0;
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(+ : total)
-    for (int64_t d = 0; d < channels / W * W; d += W) {
-        F sums[4] = {};
-        F slope[16];
-        for (int n = 0; n < 16; n++) slope[n] = load(A + (n % states) * channels + d);
-        for (int64_t row = 0; row < rows; row++) {
-            const F dt = load(delta + row * channels + d);
-#pragma GCC unroll 16
-            for (int n = 0; n < 16; n++) sums[n % 4] += exp2_product(dt, slope[n]);
-        }
-        total += lane_sum(sums[0] + sums[1] + sums[2] + sums[3]);
-    }
-    return total;
-}
 
 int64_t scan_chunk() { return CHUNK; }
 
