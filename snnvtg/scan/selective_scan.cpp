@@ -86,8 +86,8 @@ struct Steps {
 };
 
 // What a thread works with: of each block its rates and state; of one chunk what the recurrence reads and writes,
-// vector [block][step], and sums over channels, vector [step][state]; of the states of one backward pass the recomputed steps.
-// It is kept between calls: freed, so much would go back to the system, and come again page by page.
+// vector [block][step], and sums over channels, vector [step][state]; of the states of one backward pass the recomputed
+// steps. It is kept between calls: freed, so much would go back to the system, and come again page by page.
 template <typename T> struct Workspace {
     Vectors<T> A, state, u, dt, y, slope, dy, to_input, to_exponent, grad_A, grad_D, grad_bias, grad_B, grad_C;
     V<T> decay[CHUNK * BACKWARD], before[CHUNK * BACKWARD];
