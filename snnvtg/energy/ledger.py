@@ -13,27 +13,28 @@ there before, passes unnoticed.
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
 from snnvtg.composite import observe
 from snnvtg.energy.borders import border, is_differentiated, leaves
-from snnvtg.energy.provenance import FILLED, FRESH, UNWRITTEN, Mark, Provenance
-from snnvtg.energy.queries import unpadded
-from snnvtg.energy.records import Account, OpRecord, totals_of
+from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, tensors_in
+from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.queries import QueryAccounts, one_by_one
+from snnvtg.energy.records import Account, OpRecord
 from snnvtg.energy.rules import FREE, RULES, Call
 from snnvtg.energy.rules.backward import composite_backward
 from snnvtg.energy.rules.composites import COMPOSITES, CompositeRule, third_party_neuron
-from snnvtg.energy.rules.free import QUERIES, VIEWS
 from snnvtg.errors import InputError
 
 SpikeModules = Mapping[type[nn.Module], int]
+UNSEEN = "a kernel that torch does not dispatch"
 
 
 class UnpricedOperationError(InputError):
@@ -87,7 +88,7 @@ class Ledger(Account):
             if "torch._dynamo" in sys.modules:  # else nothing is compiled
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             stack.enter_context(observe(self._composite))
-            stack.enter_context(_Dispatched(self))
+            stack.enter_context(Dispatched(self._operation, self._is_inside))
             self._open = stack.pop_all()
         return self
 
@@ -103,7 +104,7 @@ class Ledger(Account):
         inputs: Iterable[Any],
         forward: Callable[[Any], Any] | None = None,
         **options: Any,
-    ) -> "QueryAccounts":
+    ) -> QueryAccounts:
         """Run `forward` (default: the model) on every query of `inputs` and keep the sums of each.
 
         A Batch is taken apart into its queries, unpadded, so padding is never counted as work and the result does not
@@ -111,8 +112,8 @@ class Ledger(Account):
         """
         accounts = QueryAccounts()
         with cls(model, **options) as ledger:
-            for single in _unseen(single for entry in inputs for single in unpadded(entry)):
-                (forward or model)(single)
+            for query in one_by_one(inputs):
+                (forward or model)(query)
                 accounts.take(ledger)
         return accounts
 
@@ -183,7 +184,7 @@ class Ledger(Account):
         return self._inside > 0 or backward
 
     def _operation(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
-        name, mutates = _name(func)
+        name, mutates = name_of(func)
         plain = name.rstrip("_") if mutates else name
         rule = RULES.get(plain)
         call = Call(plain, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
@@ -191,7 +192,7 @@ class Ledger(Account):
         if not known:
             self._refuse(str(func))
         if plain not in ALLOCATE:
-            self._read(_tensors(args[1:] if name in OVERWRITE else args))
+            self._read(tensors_in(args[1:] if name in OVERWRITE else args))
         record = OpRecord(plain if "::" in plain else f"aten.{plain}", rule(call) if rule else {}, priced=known)
         record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
         if call.bias is not None:
@@ -219,7 +220,7 @@ class Ledger(Account):
 
     def _sizes(self, record: OpRecord, args: tuple, out: Any) -> None:
         widths = []
-        for operand in _tensors(args):
+        for operand in tensors_in(args):
             size = operand.numel() * operand.element_size()
             if self.provenance.get(operand) is Mark.WEIGHT:
                 record.weight_bytes += size
@@ -227,7 +228,7 @@ class Ledger(Account):
                 record.read_bytes += size
             if operand.is_floating_point():
                 widths.append(operand.element_size() * 8)
-        for result in _tensors((out,)):
+        for result in tensors_in((out,)):
             record.written_bytes += result.numel() * result.element_size()
             record.outputs += result.numel()
             record.num_timesteps = max(record.num_timesteps, self.provenance.num_timesteps(result))
@@ -245,96 +246,6 @@ class Ledger(Account):
         return self._path[-1] if self._path else ""
 
 
-class QueryAccounts(Account):
-    """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
-
-    def __init__(self):
-        super().__init__()
-        self.queries: list[dict[str, int]] = []
-        self._like: dict[tuple, OpRecord] = {}
-
-    def take(self, ledger: Ledger) -> None:
-        """Move what `ledger` has recorded since the last call into one more query."""
-        self.queries.append(totals_of(ledger.phase("forward")))
-        records, ledger.records = ledger.records, []
-        for record in records:
-            if known := self._like.get(record.key):
-                known.absorb(record)
-            else:
-                self._like[record.key] = record
-                self.records.append(record)
-
-    @property
-    def mean(self) -> dict[str, float]:
-        """`totals` divided by the number of queries."""
-        return {name: total / max(len(self.queries), 1) for name, total in self.totals.items()}
-
-
-class _Dispatched(TorchDispatchMode):
-    """Hands every operation that torch executes to the ledger."""
-
-    def __init__(self, ledger: Ledger):
-        super().__init__()
-        self.ledger = ledger
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        if self.ledger._is_inside():
-            return func(*args, **kwargs)
-        if _is_made_of_others(func):
-            with self:
-                return func.decompose(*args, **kwargs)
-        out = func(*args, **kwargs)
-        if _name(func)[0] not in SILENT:
-            self.ledger._operation(func, args, kwargs, out)
-        return out
-
-
-UNSEEN = "a kernel that torch does not dispatch"
-OVERWRITE = frozenset(
-    """copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ log_normal_ geometric_ cauchy_ index_put_
-    index_copy_ scatter_ masked_fill_ resize_ set_""".split()
-)
-"""in-place operations that do not read what they write over"""
-ALLOCATE = frozenset({*UNWRITTEN, *FRESH, *FILLED})
-SILENT = VIEWS | QUERIES
-"""they touch no entry: a view's mark and bytes are those of its base"""
-
-
-@cache
-def _is_made_of_others(func: Any) -> bool:
-    """Whether torch defines this operation through others (seen in inference mode) and no rule prices it whole."""
-    composite = torch._C.DispatchKey.CompositeImplicitAutograd
-    return _name(func)[0] not in RULES and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), composite)
-
-
-@cache
-def _name(func: Any) -> tuple[str, bool]:
-    """(name without overload, whether it writes to an argument); functions outside aten keep their namespace."""
-    packet = func._overloadpacket.__name__
-    mutates = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
-    return packet if func.namespace == "aten" else f"{func.namespace}::{packet}", mutates
-
-
-def _unseen(entries: Iterator[Any]) -> Iterator[Any]:
-    """`entries`, made without the ledger looking: preparing a query is no work of the model."""
-    while True:
-        with _disable_current_modes():
-            try:
-                entry = next(entries)
-            except StopIteration:
-                return
-        yield entry
-
-
 @cache
 def _signature(function: Callable) -> inspect.Signature:
     return inspect.signature(function)
-
-
-def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, tuple | list):
-            yield from (v for v in value if isinstance(v, Tensor))

@@ -1,10 +1,50 @@
-"""Queries as they are without padding, one at a time: what a count per query runs on."""
+"""Counting by query: queries as they are without padding, one at a time, and the sums over them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from torch.utils._python_dispatch import _disable_current_modes
+
+from snnvtg.energy.records import Account, OpRecord, totals_of
 from snnvtg.records import Batch
+
+
+class QueryAccounts(Account):
+    """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
+
+    def __init__(self):
+        super().__init__()
+        self.queries: list[dict[str, int]] = []
+        self._like: dict[tuple, OpRecord] = {}
+
+    def take(self, account: Account) -> None:
+        """Move what `account` has recorded since the last call into one more query."""
+        self.queries.append(totals_of(account.phase("forward")))
+        records, account.records = account.records, []
+        for record in records:
+            if known := self._like.get(record.key):
+                known.absorb(record)
+            else:
+                self._like[record.key] = record
+                self.records.append(record)
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """`totals` divided by the number of queries."""
+        return {name: total / max(len(self.queries), 1) for name, total in self.totals.items()}
+
+
+def one_by_one(inputs: Iterable[Any]) -> Iterator[Any]:
+    """The queries of `inputs`, made without a ledger looking: preparing a query is no work of the model."""
+    queries = (query for entry in inputs for query in unpadded(entry))
+    while True:
+        with _disable_current_modes():
+            try:
+                query = next(queries)
+            except StopIteration:
+                return
+        yield query
 
 
 def unpadded(entry: Any) -> Iterator[Any]:

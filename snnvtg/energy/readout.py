@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from snnvtg.energy.ledger import Ledger, QueryAccounts
+from snnvtg.energy.ledger import Ledger
+from snnvtg.energy.queries import QueryAccounts
 from snnvtg.energy.rivals import dense_twin, detector_names
 from snnvtg.instrumentation import FiringRates
 

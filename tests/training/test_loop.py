@@ -25,7 +25,9 @@ def test_one_seed_gives_one_result_and_another_seed_another(small_data, tiny, qu
     assert not same(first.state, other.state)
 
 
-def test_an_interrupted_run_ends_like_an_undisturbed_one(small_data, tiny, quick, tmp_path, monkeypatch):
+@pytest.mark.parametrize("alignment", ["none", "ridge"])
+def test_an_interrupted_run_ends_like_an_undisturbed_one(small_data, tiny, quick, tmp_path, monkeypatch, alignment):
+    tiny = dataclasses.replace(tiny, alignment=alignment)
     undisturbed = run(small_data, tiny, quick)
     epochs = _Run.one_epoch
 
