@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from snnvtg import pages
 from snnvtg.composite import observe
 from snnvtg.models import SpikeMba
 from snnvtg.neurons import set_backend
@@ -88,8 +87,6 @@ def steps(
     config = TrainingConfig()
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
     device = batch.video.device.type
-    if device == "cpu":
-        pages.keep_freed_memory()  # as `train` does
     reading = learning = torch.compile(model) if mode == "compiled" else model
     if mode == "graph":
         learning, reading = graphed(model, batch, True, precision), graphed(model, batch, False, precision)
