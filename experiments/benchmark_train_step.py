@@ -1,6 +1,6 @@
 """A whole SpikeMba training step and inference, by part, against the same model on snnTorch and mambapy.
 
-    OMP_WAIT_POLICY=PASSIVE python experiments/benchmark_train_step.py          # about 3 minutes on 2 cores
+    OMP_WAIT_POLICY=PASSIVE python experiments/benchmark_train_step.py          # about 8 minutes on 2 cores
     python experiments/benchmark_train_step.py --device cuda --batch-sizes 64 128 256
 
 Preset `paper` (d = 256, six blocks, T = 8) at QVHighlights size (75 clips, 20 words). Writes
@@ -8,8 +8,8 @@ reports/benchmark_train_step.csv (or _gpu.csv) with provenance, after every row:
 part (products of the linear layers, LIF, scan, convolution, heads, loss, optimiser, elementwise and the rest), and how
 much of a large matrix product's speed the model's own multiply-adds reach. On a GPU also the model's passes as CUDA
 graphs, and `share_busy`: the share of the time in which the device had a kernel to run. What fails becomes a line of
-the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy, and 18 GB at batch 32; it runs first,
-with the C library's own way of giving memory back (see snnvtg/pages.py).
+the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy, and 18 GB at batch 32; it runs
+first, with the C library's own way of giving memory back (see snnvtg/pages.py).
 """
 
 from dataclasses import dataclass

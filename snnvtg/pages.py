@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 # mallopt's numbers of M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD (malloc.h of glibc). One arena,
-# because those of other threads, such as the one of backward passes, cannot hold blocks above 64 MB; blocks above 256 MB
-# still come and go, for in so few even a small gap between them is much memory
+# because those of other threads, such as the one of backward passes, cannot hold blocks above 64 MB; blocks above
+# 256 MB still come and go, because the gaps that such would leave are as large
 KEEPING = {-8: 1, -3: 256 << 20, -1: 2**31 - 1, -2: 64 << 20}
 MINIMUM = 1 << 20  # bytes; the C library recycles smaller blocks itself
 GRAIN = 1 << 21  # one huge page

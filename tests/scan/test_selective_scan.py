@@ -74,9 +74,7 @@ def test_reference_gradients_match_finite_differences():
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25, deadline=None)
 @given(
-    shape=st.tuples(
-        st.integers(1, 3), st.integers(1, 40), st.integers(1, 37), st.sampled_from([1, 3, 8, 16, 17, 31])
-    ),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 37), st.sampled_from([1, 3, 8, 16, 17, 31])),
     masked=st.booleans(),
     reverse=st.booleans(),
     gated=st.booleans(),
