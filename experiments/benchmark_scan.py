@@ -9,7 +9,7 @@ machine that went to other processes meanwhile: near 0, or the row is not to be 
 `library_exponentials_ms` are the exponentials of the row alone, by the scan's own and by glibc's. On a GPU `graph_ms`
 is the same call replayed as a CUDA graph, without its launches, and rows named `block:` are the whole Mamba block, ours
 on each backend and mamba-ssm's own. What fails is listed in the JSON and does not stop the rest. Our backends and
-mambapy take three minutes on two cores; transformers' slow path and mamba-ssm's reference loop take ten more at L = 600.
+mambapy take three minutes on two cores, transformers' slow path and mamba-ssm's reference loop seven more.
 No rival is asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's
 reference is there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25
 times faster than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
