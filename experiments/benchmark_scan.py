@@ -5,16 +5,16 @@
 
 Writes reports/benchmark_scan.csv (benchmark_scan_gpu.csv), a figure and the provenance beside it. Rows already in the
 table are kept, so an interrupted run resumes; --fresh measures everything again. `others_cpu` is the share of the
-machine that went to other processes meanwhile: near 0, or the row is not to be quoted. On a GPU `graph_ms` is the same
-call replayed as a CUDA graph, without its launches, and rows named `block:` are the whole Mamba block, ours on each
-backend and mamba-ssm's own. What fails is listed in the JSON and does not stop the rest. Our backends and mambapy take
-two minutes on two cores; transformers' slow path and mamba-ssm's reference loop take ten more at L = 600. No rival is
-asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's reference is
-there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25 times faster
-than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
+machine that went to other processes meanwhile: near 0, or the row is not to be quoted; `exponentials_ms` and
+`library_exponentials_ms` are the exponentials of the row alone, by the scan's own and by glibc's. On a GPU `graph_ms`
+is the same call replayed as a CUDA graph, without its launches, and rows named `block:` are the whole Mamba block, ours
+on each backend and mamba-ssm's own. What fails is listed in the JSON and does not stop the rest. Our backends and
+mambapy take three minutes on two cores, transformers' slow path and mamba-ssm's reference loop seven more.
+No rival is asked for 4096. Rivals are optional: pip install --no-deps mambapy, pip install transformers; mamba-ssm's
+reference is there where mamba-ssm is installed, with or without its kernels. Expected on two cores: `cpu` more than 25
+times faster than mambapy and transformers' slow path up to L = 600 on less than a tenth of their memory, linear in L.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,12 +25,12 @@ import torch
 from tqdm import tqdm
 
 from snnvtg.command import run
-from snnvtg.errors import BackendError, InputError
+from snnvtg.errors import InputError
 from snnvtg.measuring import Company
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends, rivals
-from snnvtg.scan.benchmark import Setting, calls, exponentials_ms, measure
+from snnvtg.scan.benchmark import Setting, calls, measure
 from snnvtg.studies.block import blocks, measure_block, replayed
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
@@ -98,9 +98,6 @@ def main(options: Options) -> None:
         write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
     if table.empty:
         raise InputError(f"nothing could be measured: {failed or absent}")
-    if options.device == "cpu":
-        for column, floor in _floors(Setting(75, **shared)).items():  # in proportion to L
-            table[column] = [floor[d] * L / 75 for L, d in zip(table.L, table.direction, strict=True)]
     table = table.sort_values(["L", "direction", "median_ms"]).reset_index(drop=True)
     write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1} | dict.fromkeys(FLOORS, 4)), out)
     save_figure(figure(table), out.with_suffix(".png"))
@@ -109,14 +106,6 @@ def main(options: Options) -> None:
     print(*(f"{name}: {value}" for name, value in (checks(table) | failed).items()), sep="\n")
     if failed:
         raise SystemExit(1)
-
-
-def _floors(setting: Setting) -> dict[str, dict[str, float]]:
-    """Milliseconds of the exponentials alone by column and direction; without the C library's where it has none."""
-    floors = {"exponentials_ms": exponentials_ms(setting)}
-    with suppress(BackendError):
-        floors["library_exponentials_ms"] = exponentials_ms(setting, library=True)
-    return floors
 
 
 def _measured(name: str, setting: Setting) -> list[dict]:
@@ -190,7 +179,7 @@ def figure(table: pd.DataFrame) -> plt.Figure:
                 lw = {"cpu": 2.6, "triton": 2.6, "mamba-ssm": 2.6, "mamba-ssm-reference": 4.5}.get(name, 1.6)
                 axis.plot(mine.L, mine[column], "o-", color=COLOURS[name], label=name, lw=lw, ms=lw + 3)
             for floor in table.columns.intersection(FLOORS) if column == "median_ms" else ():
-                least = table.groupby("L")[floor].first()
+                least = table.groupby("L")[floor].min()
                 axis.plot(least.index, least, FLOORS[floor][0], color=INK, lw=1.2, label=FLOORS[floor][1])
             axis.set_xscale("log")
             axis.set_yscale("log")

@@ -6,12 +6,14 @@ On the CPU each backend and length has a process of its own, so that its peak me
 import ctypes
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from snnvtg.errors import BackendError
 from snnvtg.measuring import in_own_process, peak_of
 from snnvtg.scan import cpu_kernels, rivals
 from snnvtg.scan.selective import selective_scan
@@ -92,6 +94,7 @@ def _rows(name: str, setting: Setting) -> list[dict]:
     runs = calls(name, setting)
     measured = {direction: _time_and_memory(run, setting) for direction, run in runs.items()}
     exact = _exact(setting)
+    floors = _floors(setting) if setting.device == "cpu" else {}
     rows = []
     for direction, (times, peak, result) in measured.items():
         rows.append(
@@ -107,6 +110,7 @@ def _rows(name: str, setting: Setting) -> list[dict]:
                 "min_ms": min(times),
                 "repeats": len(times),
                 "threads": setting.threads if setting.device == "cpu" else 0,
+                **{column: floor[direction] for column, floor in floors.items()},
             }
         )
     return rows
@@ -147,6 +151,17 @@ def _exact(setting: Setting) -> list[Tensor]:
 def _error(actual: Tensor, exact: Tensor) -> float:
     """Largest deviation over the largest entry of the exact tensor."""
     return ((actual.double() - exact).abs().max() / exact.abs().max()).item()
+
+
+def _floors(setting: Setting) -> dict[str, dict[str, float]]:
+    """Milliseconds of the exponentials alone, by column and direction; without the C library's where it has none.
+
+    Measured in the minute of the row they stand in: how fast the processor is depends on who shares it.
+    """
+    floors = {"exponentials_ms": exponentials_ms(setting)}
+    with suppress(BackendError):
+        floors["library_exponentials_ms"] = exponentials_ms(setting, library=True)
+    return floors
 
 
 def exponentials_ms(setting: Setting, library: bool = False) -> dict[str, float]:
