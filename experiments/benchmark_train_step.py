@@ -6,12 +6,13 @@
 Preset `paper` (d = 256, six blocks, T = 8) at QVHighlights size (75 clips, 20 words). Writes
 reports/benchmark_train_step.csv (or _gpu.csv) with provenance, after every row: median milliseconds, the share of each
 part (products of the linear layers, LIF, scan, convolution, heads, loss, optimiser, elementwise and the rest), and how
-much of a large matrix product's speed the model's own multiply-adds reach. On a GPU also the model's passes as CUDA
-graphs, and `share_busy`: the share of the time in which the device had a kernel to run. What fails becomes a line of
-the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy, and 18 GB at batch 32; it runs
-first, with the C library's own way of giving memory back (see snnvtg/pages.py).
+much of a large matrix product's speed (`peak_gmacs`) the model's own multiply-adds reach. On a GPU also the model's
+passes as CUDA graphs, and `share_busy`: the share of the time in which the device had a kernel to run. What fails
+becomes a line of the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy, and 18 GB at batch
+32; it runs first, with the C library's own way of giving memory back (see snnvtg/pages.py).
 """
 
+import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,15 +63,18 @@ def main(options: Options) -> None:
     peaks = {precision: product_peak(options.device, precision) for precision in options.precisions}
     sizes = [("ours", size) for size in options.batch_sizes]
     if find_spec("mambapy"):
-        # first, in a process that hands freed memory back as any does that does not ask our training loop
-        sizes = [("rival", size) for size in options.rival_batch_sizes] + sizes
+        sizes += [("rival", size) for size in options.rival_batch_sizes]
     else:
         print("mambapy is not installed: no rival rows (pip install --no-deps mambapy)")
     # the mode outermost: what takes longest to compile comes last
     kinds = [(k, m, p, n) for m in modes for p in options.precisions for k, n in sizes if k == "ours" or m == "eager"]
+    # rivals before all, in a process that hands freed memory back as any does that does not ask our training loop
+    kinds.sort(key=lambda kind: kind[0] == "ours")
     suffix = "_gpu" if options.device == "cuda" else ""
     out = options.out or Path(f"reports/benchmark_train_step{suffix}.csv")
-    table = pd.read_csv(out) if options.keep and out.exists() else pd.DataFrame()
+    table, earlier = pd.DataFrame(), []
+    if options.keep and out.exists():
+        table, earlier = pd.read_csv(out), _runs(out.with_suffix(".json"))
     failed = {}
     for kind in kinds:
         try:
@@ -81,11 +85,17 @@ def main(options: Options) -> None:
             continue
         table = pd.concat([table, rows], ignore_index=True).drop_duplicates(list(KEY), keep="last")
         write_csv(table, out)
-        write_json(provenance(config=options, peak_macs_per_second=peaks, failed=failed), out.with_suffix(".json"))
+        write_json(provenance(config=options, failed=failed, earlier_runs=earlier), out.with_suffix(".json"))
         print(rows.to_string(index=False), flush=True)
-    write_json(provenance(config=options, peak_macs_per_second=peaks, failed=failed), out.with_suffix(".json"))
+    write_json(provenance(config=options, failed=failed, earlier_runs=earlier), out.with_suffix(".json"))
     if failed:
         raise SystemExit(1)
+
+
+def _runs(path: Path) -> list[dict]:
+    """The runs that made the kept rows, oldest first."""
+    last = json.loads(path.read_text()) if path.exists() else {}
+    return [*last.pop("earlier_runs", []), last]
 
 
 KEY = ("device", "pieces", "mode", "precision", "batch", "direction")
@@ -113,8 +123,8 @@ def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, pr
             # where the model is one graph, its parts cannot be told apart
             parts = by_part(call, options.device, model if mode == "eager" else None)
             shares = {f"share_{part}": share for part, share in parts.items()}
-            share = work / (took / 1e3) / peaks[precision]
-            rows.append({**dict(zip(KEY, common, strict=True)), **figures, "share_of_peak": share, **shares})
+            peak = {"share_of_peak": work / (took / 1e3) / peaks[precision], "peak_gmacs": peaks[precision] / 1e9}
+            rows.append({**dict(zip(KEY, common, strict=True)), **figures, **peak, **shares})
     return rows
 
 

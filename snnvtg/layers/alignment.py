@@ -86,9 +86,8 @@ class RidgeAlignment(nn.Module):
         keep = batch.video_mask.unsqueeze(-1).to(batch.video.dtype)
         count = keep.sum(1, keepdim=True)
         clips = (batch.video - (batch.video * keep).sum(1, keepdim=True) / count) * self.video_scale
-        # a dropped word is zero: it is left out of the mean, not taken for a word at the origin
-        spoken = (batch.text_mask & batch.text.any(-1)).unsqueeze(-1).to(batch.text.dtype)
-        query = ((batch.text - self.text_mean) * self.text_scale * spoken).sum(1) / spoken.sum(1).clamp(min=1)
+        spoken = batch.text_mask.unsqueeze(-1).to(batch.text.dtype)
+        query = ((batch.text - self.text_mean) * self.text_scale * spoken).sum(1) / spoken.sum(1)
         sought = self._sought(query, batch)
         cosine = nn.functional.cosine_similarity(clips, sought.unsqueeze(1), dim=-1).unsqueeze(-1)
         cosine = (cosine - (cosine * keep).sum(1, keepdim=True) / count) * keep
