@@ -7,7 +7,8 @@ next call: a tensor from `empty` returns its block to the shelf when nothing ref
 
 `SNNVTG_SHELF_MB` bounds what may lie on the shelf (default 1024; 0 switches the shelf off).
 
-Torch's own operators do not ask the shelf; training has the C library keep what they free (`keep_freed_memory`).
+Torch's own operators do not ask the shelf; training has the C library keep what they free (`keep_freed_memory`), unless
+the shelf is off.
 """
 
 import ctypes
@@ -23,10 +24,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-# mallopt's numbers of M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD (malloc.h of glibc). One arena,
-# because those of other threads, such as the one of backward passes, cannot hold blocks above 64 MB; blocks above
-# 256 MB still come and go, because the gaps that such would leave are as large
-KEEPING = {-8: 1, -3: 256 << 20, -1: 2**31 - 1, -2: 64 << 20}
+# mallopt's numbers of M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD (malloc.h of glibc). Blocks above 256 MB still
+# come and go, because the gaps that such would leave are as large. A glibc that refuses the first is left as it is.
+KEEPING = {-3: 256 << 20, -1: 2**31 - 1, -2: 64 << 20}
 MINIMUM = 1 << 20  # bytes; the C library recycles smaller blocks itself
 GRAIN = 1 << 21  # one huge page
 
@@ -96,7 +96,7 @@ def contiguous(tensor: Tensor) -> Tensor:
 
 @lru_cache
 def keep_freed_memory() -> bool:
-    """Have the C library keep what this process frees, for the next allocation; False where it is not glibc.
+    """Have the C library keep what this process frees, for the next allocation; False where it does not take that.
 
     Activations above 32 MB otherwise go back to the kernel at each free: half the time of a training step at batch 64.
     For the rest of the process its memory stays at its peak, and gaps make that about a tenth higher (glibc 2.36).

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from snnvtg.errors import BackendError
-from snnvtg.scan import benchmark, rivals, selective_scan
+from snnvtg.scan import benchmark, cpu_kernels, rivals, selective_scan
 from snnvtg.scan.benchmark import Setting
 
 SMALL = Setting(L=7, B=2, D=32, N=16, budget=0.01, threads=torch.get_num_threads())
@@ -39,8 +39,9 @@ def test_the_error_is_the_largest_deviation_over_the_largest_entry():
 
 
 @pytest.mark.parametrize("library", [False, True])
-def test_the_floor_evaluates_every_exponential_once_a_pass(library):
-    rates = -torch.rand(16, 32)
+@pytest.mark.parametrize("states", [16, 5, 24])
+def test_the_floor_evaluates_every_exponential_once_a_pass(library, states):
+    rates = -torch.rand(states, 32)
     delta = torch.rand(12, 32)
     try:
         total = benchmark.exponentials(library)(delta, rates, 1)
@@ -50,6 +51,14 @@ def test_the_floor_evaluates_every_exponential_once_a_pass(library):
     assert total == pytest.approx(power(delta[:, None] * rates).sum().item(), rel=1e-4)
     floors = benchmark.exponentials_ms(SMALL, library)
     assert floors["forward+backward"] == 2 * floors["forward"] > 0
+
+
+def test_without_a_compiler_rows_are_measured_without_a_floor(monkeypatch):
+    def no_compiler(*_):
+        raise BackendError("exponentials", ["no C++ compiler was found"], "Install one.")
+
+    monkeypatch.setattr(cpu_kernels, "library", no_compiler)
+    assert benchmark._floors(SMALL) == {}
 
 
 @pytest.mark.parametrize("name", [name for name in rivals.RIVALS if name not in rivals.absent()] or ["none"])
