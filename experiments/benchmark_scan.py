@@ -32,6 +32,7 @@ from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends, rivals
 from snnvtg.scan.benchmark import Setting, calls, measure
 from snnvtg.studies.block import blocks, measure_block, replayed
+from snnvtg.studies.checks import check_counts, check_device, kept_rows
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}
@@ -47,6 +48,7 @@ COLOURS = {
     "transformers-slow": RED,
 }
 
+KEPT = tuple("backend device dtype L B D N direction median_ms peak_mb max_rel_err threads".split())
 # how the exponentials alone are drawn, and called
 FLOORS = {
     "exponentials_ms": ("--", "the exponentials alone"),
@@ -76,11 +78,16 @@ class Options:
 def main(options: Options) -> None:
     """Measure what is missing, write the table, the figure and the provenance."""
     out = options.out or Path("reports") / f"benchmark_scan{'_gpu' if options.device == 'cuda' else ''}.csv"
+    check_device(options.device)
+    check_counts(lengths=options.lengths, threads=options.threads)
+    if options.budget is not None and not options.budget > 0:
+        raise InputError(f"--budget: expected seconds above 0, got {options.budget}")
+    table = kept_rows(out, KEPT)
     present, absent = _present(options)
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "threads": options.threads}
     budget = options.budget or (2.0 if options.device == "cpu" else 0.5)
     settings = [Setting(L, budget=budget, **shared) for L in options.lengths]
-    table = pd.DataFrame() if options.fresh or not out.exists() else pd.read_csv(out)
+    table = table.iloc[:0] if options.fresh else table
     jobs = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
     if options.device == "cuda" and not options.backends:
         jobs += [(name, s) for s in settings for name in blocks(s)]
@@ -126,16 +133,19 @@ def _present(options: Options) -> tuple[list[str], dict[str, str]]:
     names = [name for name in (*ours, *rivals.RIVALS) if name not in absent]
     unknown = [name for name in options.backends if name not in names]
     if unknown:
-        reasons = {name: absent.get(name, "there is no such backend") for name in unknown}
-        raise InputError(f"--backends: cannot run on {options.device}: {reasons}")
+        reasons = "; ".join(f"{name}: {absent.get(name, 'there is no such backend')}" for name in unknown)
+        raise InputError(f"--backends: expected of {', '.join(names)} on {options.device}; {reasons}")
     return [name for name in names if not options.backends or name in options.backends], absent
 
 
 def _held(table: pd.DataFrame, name: str, setting: Setting) -> bool:
     if table.empty:
         return False
-    dtype = str(setting.dtype).removeprefix("torch.")
-    return bool(((table.backend == name) & (table.L == setting.L) & (table["dtype"] == dtype)).any())
+    same = (table.backend == name) & (table.L == setting.L) & (table.device == setting.device)
+    same &= table["dtype"] == str(setting.dtype).removeprefix("torch.")
+    if setting.device == "cpu":
+        same &= table.threads == setting.threads
+    return bool(same.any())
 
 
 def checks(table: pd.DataFrame) -> dict[str, float]:
@@ -202,4 +212,4 @@ def figure(table: pd.DataFrame) -> plt.Figure:
 
 
 if __name__ == "__main__":
-    run(Options, main)
+    run(Options, main, __doc__)

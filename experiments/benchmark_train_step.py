@@ -25,9 +25,11 @@ from snnvtg import pages
 from snnvtg.command import run
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 from snnvtg.measuring import Company
 from snnvtg.models import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
+from snnvtg.studies.checks import check_counts, check_device, kept_rows
 from snnvtg.studies.step import MODES, by_part, measure, pieces, product_peak, random_batch, steps
 from snnvtg.training import PRESETS
 
@@ -58,7 +60,18 @@ def main(options: Options) -> None:
     modes = options.modes or (("eager",) if options.device == "cpu" else ("eager", "graph", "compiled"))
     unknown = set(modes) - set(MODES)
     if unknown or ("graph" in modes and options.device == "cpu"):
-        raise InputError(f"--modes: expected of {', '.join(MODES)}, the last on a GPU only; got {', '.join(modes)}")
+        raise InputError(f"--modes: expected of {', '.join(MODES)} (graph on a GPU only), got {', '.join(modes)}")
+    check_device(options.device)
+    check_counts(batch_sizes=options.batch_sizes, threads=options.threads)
+    if options.rival_batch_sizes:
+        check_counts(rival_batch_sizes=options.rival_batch_sizes)
+    if not options.budget >= 0:
+        raise InputError(f"--budget: expected seconds, 0 for a single call; got {options.budget}")
+    suffix = "_gpu" if options.device == "cuda" else ""
+    out = options.out or Path(f"reports/benchmark_train_step{suffix}.csv")
+    check_writable(out)
+    table = kept_rows(out, (*KEY, "median_ms")) if options.keep else pd.DataFrame()
+    earlier = [] if table.empty else _runs(out.with_suffix(".json"))
     torch.set_num_threads(options.threads)
     peaks = {precision: product_peak(options.device, precision) for precision in options.precisions}
     sizes = [("ours", size) for size in options.batch_sizes]
@@ -70,11 +83,6 @@ def main(options: Options) -> None:
     kinds = [(k, m, p, n) for m in modes for p in options.precisions for k, n in sizes if k == "ours" or m == "eager"]
     # rivals before all, in a process that hands freed memory back as any does that does not ask our training loop
     kinds.sort(key=lambda kind: kind[0] == "ours")
-    suffix = "_gpu" if options.device == "cuda" else ""
-    out = options.out or Path(f"reports/benchmark_train_step{suffix}.csv")
-    table, earlier = pd.DataFrame(), []
-    if options.keep and out.exists():
-        table, earlier = pd.read_csv(out), _runs(out.with_suffix(".json"))
     failed = {}
     for kind in kinds:
         try:

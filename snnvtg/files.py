@@ -15,6 +15,21 @@ def atomic(path: Path) -> Iterator[Path]:
 
     A place that cannot be written to is an InputError, before anything is computed for it.
     """
+    scratch = _beside(path)
+    try:
+        yield scratch
+        scratch.chmod(0o644)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError where `path` could not be written; for commands that compute long before they write."""
+    _beside(path).unlink()
+
+
+def _beside(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -23,10 +38,4 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)
-    scratch = Path(name)
-    try:
-        yield scratch
-        scratch.chmod(0o644)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    return Path(name)
