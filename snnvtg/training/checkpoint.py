@@ -1,6 +1,7 @@
 """Checkpoints: everything a model needs to run again, or a training run to go on."""
 
 import dataclasses
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +91,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({first}); train it again") from error
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # torch would advise to trust the file
+            said = "it holds something else than tensors and settings"
+        raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({said}); train it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this toolkit (expected format {FORMAT}); train it again")
     try:

@@ -121,6 +121,9 @@ def test_a_cut_checkpoint_is_one_clear_error(small_data, tiny, quick, tmp_path, 
 def test_a_missing_or_foreign_checkpoint_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "none.pt")
+    (tmp_path / "text.pt").write_text('{"qid": 1}')
+    with pytest.raises(InputError, match=r"text\.pt: not a readable checkpoint.*something else than tensors"):
+        load_checkpoint(tmp_path / "text.pt")
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(InputError, match=r"other\.pt: not a checkpoint of this toolkit"):
         load_checkpoint(tmp_path / "other.pt")
