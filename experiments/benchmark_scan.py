@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from snnvtg.command import run
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 from snnvtg.measuring import Company
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
@@ -82,12 +83,12 @@ def main(options: Options) -> None:
     check_counts(lengths=options.lengths, threads=options.threads)
     if options.budget is not None and not options.budget > 0:
         raise InputError(f"--budget: expected seconds above 0, got {options.budget}")
-    table = kept_rows(out, KEPT)
+    check_writable(out)
+    table = pd.DataFrame() if options.fresh else kept_rows(out, KEPT)
     present, absent = _present(options)
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "threads": options.threads}
     budget = options.budget or (2.0 if options.device == "cpu" else 0.5)
     settings = [Setting(L, budget=budget, **shared) for L in options.lengths]
-    table = table.iloc[:0] if options.fresh else table
     jobs = [(name, s) for s in settings for name in present if LONGEST.get(name, s.L) >= s.L]
     if options.device == "cuda" and not options.backends:
         jobs += [(name, s) for s in settings for name in blocks(s)]

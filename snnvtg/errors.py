@@ -16,3 +16,8 @@ class BackendError(InputError):
     def __init__(self, backend: str, reasons: Sequence[str], remedy: str):
         self.backend, self.reasons, self.remedy = backend, tuple(reasons), remedy
         super().__init__(f"backend {backend!r} cannot run: {'; '.join(reasons)}. {remedy}")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -13,7 +13,7 @@ from snnvtg.data.extras import package_folder, require
 from snnvtg.data.features import normalise
 from snnvtg.data.text import GloveText
 from snnvtg.data.text_files import read_tokens
-from snnvtg.errors import InputError
+from snnvtg.errors import InputError, first_line
 from snnvtg.records import Query
 
 SOURCES = "glove:FILE.txt (or just FILE.txt), clip:FOLDER, sentence, tokens:FILE.npz"
@@ -153,11 +153,6 @@ def check_vocabulary(folder: Path, tokenizer: Any, size: int) -> None:
     """
     if not size / 2 < len(tokenizer) <= size:
         raise InputError(f"{folder}: a tokeniser of {len(tokenizer)} words, a model of {size}; copy its tokeniser too")
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, on one line."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _digest(model: nn.Module, tokenizer: Any) -> str:

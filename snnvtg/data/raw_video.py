@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.data.extras import require
-from snnvtg.data.live_text import first_line, load_pretrained, model_folder
-from snnvtg.errors import InputError
+from snnvtg.data.live_text import load_pretrained, model_folder
+from snnvtg.errors import InputError, first_line
 from snnvtg.files import atomic
 
 WHAT = "reading raw video"

@@ -8,8 +8,7 @@ import pandas as pd
 import torch
 
 from snnvtg.data import DataSplits
-from snnvtg.errors import InputError
-from snnvtg.files import check_writable
+from snnvtg.errors import InputError, first_line
 from snnvtg.metrics.evaluations import EVALUATIONS
 from snnvtg.records import Prediction
 
@@ -19,7 +18,7 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
+        said = first_line(error)
         raise InputError(f"device {device!r} cannot be used ({said}); use cpu, or a build of torch for it") from None
 
 
@@ -34,7 +33,6 @@ def check_counts(**options: int | tuple[int, ...]) -> None:
 
 def kept_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """The rows an earlier run left at `path`; empty where there are none, InputError where they are something else."""
-    check_writable(path)
     if not path.exists():
         return pd.DataFrame()
     try:

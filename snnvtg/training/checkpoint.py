@@ -11,7 +11,7 @@ import cattrs
 import torch
 
 from snnvtg.data import DataSplits
-from snnvtg.errors import InputError
+from snnvtg.errors import InputError, first_line
 from snnvtg.files import atomic
 from snnvtg.models import MODELS
 from snnvtg.training.config import TrainingConfig
@@ -91,7 +91,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = first_line(error)
         if isinstance(error, pickle.UnpicklingError):  # torch would advise to trust the file
             said = "it holds something else than tensors and settings"
         raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({said}); train it again") from error

@@ -1,6 +1,7 @@
 """The benchmark's own arithmetic: what it counts, what it compares, and that a rival is measured as itself."""
 
 import json
+import platform
 import subprocess
 import sys
 
@@ -43,10 +44,9 @@ def test_the_error_is_the_largest_deviation_over_the_largest_entry():
 def test_the_floor_evaluates_every_exponential_once_a_pass(library, states):
     rates = -torch.rand(states, 32)
     delta = torch.rand(12, 32)
-    try:
-        total = benchmark.exponentials(library)(delta, rates, 1)
-    except BackendError as error:
-        pytest.skip(str(error))
+    if library and platform.libc_ver()[0] != "glibc":
+        pytest.skip("the C library is not glibc")
+    total = benchmark.exponentials(library)(delta, rates, 1)
     power = torch.exp if library else torch.exp2
     assert total == pytest.approx(power(delta[:, None] * rates).sum().item(), rel=1e-4)
     floors = benchmark.exponentials_ms(SMALL, library)

@@ -12,6 +12,8 @@ from snnvtg.scan import ScanInputs, available_backends, bidirectional_selective_
 from tests.scan.cases import assert_all_close, bidirectional_values_and_gradients, direction, values_and_gradients
 
 BACKENDS = [name for name, reasons in available_backends().items() if reasons is None and name != "reference"]
+# kernels take 8 and 16 states at once, and what is left over one by one
+STATES = [1, 3, 5, 8, 16, 17, 24, 31]
 
 
 def test_the_compiled_backend_is_among_those_tested():
@@ -74,7 +76,7 @@ def test_reference_gradients_match_finite_differences():
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25, deadline=None)
 @given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 37), st.sampled_from([1, 3, 8, 16, 17, 31])),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 37), st.sampled_from(STATES)),
     masked=st.booleans(),
     reverse=st.booleans(),
     gated=st.booleans(),
