@@ -37,6 +37,7 @@ from snnvtg.energy.report import (
 from snnvtg.errors import InputError
 from snnvtg.plots.energy import break_even_figure, breakdown_figure, pareto_figure, range_figure, timestep_figure
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
+from snnvtg.studies.checks import check_device
 from snnvtg.studies.options import DataOptions
 from snnvtg.studies.presets import with_overrides
 from snnvtg.studies.runs import trained
@@ -76,6 +77,7 @@ class Options(DataOptions):
 
 def main(options: Options) -> None:
     """Count, price, draw, write."""
+    check_device(options.device)
     data, checkpoint = prepared(options)
     model, split = checkpoint.build().to(options.device), getattr(data, options.split)
     own = model.num_timesteps

@@ -14,6 +14,7 @@ from pathlib import Path
 from snnvtg.command import run
 from snnvtg.data.raw_video import ClipImages, video_features, write_features
 from snnvtg.errors import InputError
+from snnvtg.studies.checks import check_device
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Options:
 
 def main(options: Options) -> None:
     """Extract what is missing."""
+    check_device(options.device)
     if options.batch_size < 1:
         raise InputError(f"batch_size is {options.batch_size}; expected at least 1")
     targets = feature_files(options.videos, options.out)

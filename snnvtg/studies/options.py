@@ -12,6 +12,7 @@ import tyro
 from snnvtg.data import DataSplits, load_folder
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.errors import InputError
+from snnvtg.studies.checks import check_device
 from snnvtg.studies.presets import with_overrides
 from snnvtg.training import Preset
 
@@ -62,7 +63,8 @@ class PoolOptions:
     """models trained at once, each in one thread"""
 
     def pool(self) -> dict[str, Any]:
-        """The three as keyword arguments; InputError for fewer than one worker."""
+        """The three as keyword arguments; InputError for fewer than one worker or a device that cannot be used."""
+        check_device(self.device)
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
         return {"runs": self.runs, "device": self.device, "workers": self.workers}

@@ -44,3 +44,10 @@ def test_a_wrong_setting_is_one_line_that_names_it(override, said):
 def test_fewer_than_one_worker_is_one_line_in_every_study(command, capsys, name):
     assert command(name, "--workers", 0) == 2
     assert capsys.readouterr().err == "error: workers: expected at least 1, got 0\n"
+
+
+@pytest.mark.parametrize("name", ["timestep_sweep", "distractors", "ablation", "cross_validate"])
+def test_a_device_that_is_not_there_is_one_line_in_every_study(command, capsys, name):
+    assert command(name, "--device", "nosuch") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: device 'nosuch' cannot be used")
