@@ -1,7 +1,7 @@
-"""Borders around a composite in the autograd graph, so that its backward counts as one operation too.
+"""Borders around a leaf operation in the autograd graph, so that its backward counts as one operation too.
 
-autograd runs nodes in the reverse order of their making, so between the border behind a composite and the one before it
-only the composite's own backward runs, whatever the backend made of it.
+autograd runs nodes in the reverse order of their making, so between the border behind a leaf operation and the one
+before it only the leaf operation's own backward runs, whatever the backend made of it.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """Dense MACs beside two independent counters: fvcore's FlopCountAnalysis and torch's FlopCounterMode.
 
-fvcore counts what `torch.jit` traces and cannot see into fused kernels; `FVCORE_HANDLES` teaches it the composites of
-this package (and torch's fused attention). Use them on your own:
+fvcore counts what `torch.jit` traces and cannot see into fused kernels; `FVCORE_HANDLES` teaches it the leaf operations
+of this package (and torch's fused attention). Use them on your own:
 
-    with composites_in_traces():
+    with leaf_ops_in_traces():
         FlopCountAnalysis(model, inputs).set_op_handle(**FVCORE_HANDLES).total()
 
 fvcore reports MACs for products ("one fused multiply-add"), flops for norms; torch reports two flops a MAC.
@@ -21,14 +21,14 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
-from snnvtg.composite import observe
 from snnvtg.energy.borders import leaves
 from snnvtg.energy.ledger import Ledger
 from snnvtg.energy.rules.attention import ATTENTION
+from snnvtg.leaf_ops import observe
 
 
 class _Opaque(torch.autograd.Function):
-    """A composite as one node of a trace, hidden from counters; inference only."""
+    """A leaf operation as one node of a trace, hidden from counters; inference only."""
 
     @staticmethod
     def forward(ctx: Any, run: Callable[[], Any], *tensors: Tensor) -> Any:
@@ -67,8 +67,8 @@ NODES = {
 
 
 @contextmanager
-def composites_in_traces() -> Iterator[None]:
-    """Let the package's composites show in a trace as one node each, whichever backend runs them."""
+def leaf_ops_in_traces() -> Iterator[None]:
+    """Let the package's leaf operations show in a trace as one node each, whichever backend runs them."""
     depth = 0
 
     def observer(name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
@@ -139,7 +139,7 @@ def cross_check(model: nn.Module, *args: Any) -> pd.DataFrame:
         model(*args)
     table = ledger.table()
     dense = table[table.kind.isin(["mac", "ac"])].groupby("op").dense.sum().to_dict()
-    with composites_in_traces():
+    with leaf_ops_in_traces():
         analysis = FlopCountAnalysis(_Called(model, args), ()).set_op_handle(**FVCORE_HANDLES)
         by_fvcore = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
         with FlopCounterMode(display=False) as counter:

@@ -4,7 +4,7 @@
         model(batch)
     ledger.totals, ledger.coverage, ledger.table()
 
-Operations are seen as torch dispatches them; composite operations (LIF layers, scans) are one entry each, counted from
+Operations are seen as torch dispatches them; leaf operations (LIF layers, scans) are one entry each, counted from
 shapes and masks, whichever backend runs them. Compiled models run as they were written while a ledger looks on. A
 kernel that torch does not dispatch (a binding of its own, Triton, numba) cannot be seen; its result can, as memory that
 was allocated and read but never written, and lowers the coverage. One that writes into zeros, or over a tensor that was
@@ -22,16 +22,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.composite import observe
 from snnvtg.energy.borders import border, is_differentiated, leaves
 from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, tensors_in
 from snnvtg.energy.provenance import Mark, Provenance
 from snnvtg.energy.queries import QueryAccounts, one_by_one
 from snnvtg.energy.records import Account, OpRecord
 from snnvtg.energy.rules import FREE, RULES, Call
-from snnvtg.energy.rules.backward import composite_backward
-from snnvtg.energy.rules.composites import COMPOSITES, CompositeRule, third_party_neuron
+from snnvtg.energy.rules.backward import leaf_op_backward
+from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule, third_party_neuron
 from snnvtg.errors import InputError
+from snnvtg.leaf_ops import observe
 
 SpikeModules = Mapping[type[nn.Module], int]
 UNSEEN = "a kernel that torch does not dispatch"
@@ -66,8 +66,8 @@ class Ledger(Account):
         self.spike_modules = dict(spike_modules or {})
         self.provenance = Provenance()
         self._path: list[str] = []
-        self._inside = 0  # depth of composites and third-party neurons
-        self._backward_of: int | None = None  # the backward pass in which a composite's backward is running
+        self._inside = 0  # depth of leaf operations and third-party neurons
+        self._backward_of: int | None = None  # the backward pass in which a leaf operation's backward is running
         self._after_backward = False  # until the model is called again: clipping, the optimiser
         self._open: ExitStack | None = None
 
@@ -87,7 +87,7 @@ class Ledger(Account):
                 stack.callback(after.remove)
             if "torch._dynamo" in sys.modules:  # else nothing is compiled
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
-            stack.enter_context(observe(self._composite))
+            stack.enter_context(observe(self._leaf_op))
             stack.enter_context(Dispatched(self._operation, self._is_inside))
             self._open = stack.pop_all()
         return self
@@ -147,19 +147,19 @@ class Ledger(Account):
 
         return hook
 
-    def _composite(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
+    def _leaf_op(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
         if self._inside:
             return function(*args, **kwargs)
-        if name not in COMPOSITES:
+        if name not in LEAF_OPS:
             return function(*args, **kwargs)  # no rule: its operations are counted as they come
         self._inside += 1
         try:
             with _disable_current_modes():
-                return self._counted(COMPOSITES[name], function, args, kwargs)
+                return self._counted(LEAF_OPS[name], function, args, kwargs)
         finally:
             self._inside -= 1
 
-    def _counted(self, rule: CompositeRule, function: Callable, args: tuple, kwargs: dict) -> Any:
+    def _counted(self, rule: LeafOpRule, function: Callable, args: tuple, kwargs: dict) -> Any:
         self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
         if differentiated:
@@ -173,13 +173,13 @@ class Ledger(Account):
 
     def _enter_backward(self, forward: list[OpRecord]) -> None:
         self._backward_of = torch._C._current_graph_task_id()
-        self.records.extend(composite_backward(forward))
+        self.records.extend(leaf_op_backward(forward))
 
     def _leave_backward(self) -> None:
         self._backward_of = None
 
     def _is_inside(self) -> bool:
-        """Whether a composite is running, forward or backward."""
+        """Whether a leaf operation is running, forward or backward."""
         backward = self._backward_of is not None and self._backward_of == torch._C._current_graph_task_id()
         return self._inside > 0 or backward
 

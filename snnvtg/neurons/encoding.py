@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnvtg.composite import composite
 from snnvtg.errors import InputError
+from snnvtg.leaf_ops import leaf_op
 
 SpikeCode = Literal["poisson", "latency"]
 
 
-@composite("encode")
+@leaf_op("encode")
 def encode(p: Tensor, code: SpikeCode, num_timesteps: int, *, seed: int | None = None) -> Tensor:
     """p (B, M, C) in [0, 1] -> spikes (T, B, M, C) in p's dtype.
 

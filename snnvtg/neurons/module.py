@@ -5,14 +5,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from snnvtg.composite import composite
 from snnvtg.errors import InputError
+from snnvtg.leaf_ops import leaf_op
 from snnvtg.neurons.backends import choose
 from snnvtg.neurons.backends.base import Backend, Inputs, Neuron
 from snnvtg.neurons.lif import LIFParameters, constant, state_dtype
 
 
-@composite("lif")
+@leaf_op("lif")
 def lif(
     current: Tensor,
     parameters: LIFParameters = LIFParameters(),  # noqa: B008 (frozen)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnvtg.composite import composite
 from snnvtg.errors import InputError
+from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import convolution_cpu, external
 from snnvtg.scan.choose import Backend, choose, operation
 from snnvtg.scan.inputs import check_mask, compute_dtype
@@ -80,7 +80,7 @@ CAUSAL_CONV1D = operation(
 )
 
 
-@composite("causal_conv1d")
+@leaf_op("causal_conv1d")
 def causal_conv1d(
     x: Tensor,
     weight: Tensor,

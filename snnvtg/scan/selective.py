@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from snnvtg.composite import composite
+from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import cpu_kernels, external, numba_scan, operator, portable, reference, triton_scan
 from snnvtg.scan.choose import Backend, Operation, choose, only_on, operation
 from snnvtg.scan.inputs import Scan, ScanInputs, check
@@ -25,7 +25,7 @@ ONE_DIRECTION = operation("selective_scan", BACKENDS, PREFERENCE)
 TWO_DIRECTIONS = operation("bidirectional_selective_scan", BACKENDS, PREFERENCE)
 
 
-@composite("selective_scan")
+@leaf_op("selective_scan")
 def selective_scan(
     u: Tensor,
     delta: Tensor,
@@ -59,7 +59,7 @@ def selective_scan(
     return (y, states[0]) if return_state else y
 
 
-@composite("bidirectional_selective_scan")
+@leaf_op("bidirectional_selective_scan")
 def bidirectional_selective_scan(
     forward: ScanInputs,
     backward: ScanInputs,

@@ -12,7 +12,7 @@ from snnvtg.reporting import PROJECT
 from snnvtg.training import Checkpoint, TrainingConfig, load_checkpoint, train
 
 SHAPING = (
-    *("composite.py", "spans.py", "records.py", "neurons/**/*", "scan/**/*", "layers/*", "models/*", "training/*"),
+    *("leaf_ops.py", "spans.py", "records.py", "neurons/**/*", "scan/**/*", "layers/*", "models/*", "training/*"),
     *(
         "data/dataset.py",
         "data/features.py",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from snnvtg.composite import observe
+from snnvtg.leaf_ops import observe
 from snnvtg.models import SpikeMba
 from snnvtg.neurons import set_backend
 from snnvtg.records import Batch, Query

@@ -1,4 +1,4 @@
-"""The backward pass of composites: the same whichever backend ran, and no change to the gradients."""
+"""The backward pass of leaf operations: the same whichever backend ran, and no change to the gradients."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Case C of the energy design, and the accounting of the other composites."""
+"""Case C of the energy design, and the accounting of the other leaf operations."""
 
 import pytest
 import torch

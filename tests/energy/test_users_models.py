@@ -6,7 +6,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from snnvtg.energy import Ledger, energy_pj
-from snnvtg.energy.crosscheck import FVCORE_HANDLES, composites_in_traces
+from snnvtg.energy.crosscheck import FVCORE_HANDLES, leaf_ops_in_traces
 from snnvtg.neurons import LIF
 from snnvtg.scan import causal_conv1d, selective_scan
 
@@ -108,7 +108,7 @@ def test_a_training_step_keeps_forward_and_backward_apart():
 
 
 class UsersScanModel(nn.Module):
-    """A model of a user's with our composites in it: LIF, causal convolution, scan, and torch's own attention."""
+    """A model of a user's with our leaf operations in it: LIF, causal convolution, scan, and torch's own attention."""
 
     def __init__(self):
         super().__init__()
@@ -127,7 +127,7 @@ def test_fvcores_handles_on_a_users_model():
     """B = 2, L = 5: Linear 6 → 8, 4 taps of 8 channels, 2 heads of 4 over 5 × 5 pairs; the scan and LIF hold no MAC."""
     torch.manual_seed(0)
     model, x = UsersScanModel().eval(), torch.rand(2, 5, 6)
-    with composites_in_traces():
+    with leaf_ops_in_traces():
         analysis = FlopCountAnalysis(model, x).set_op_handle(**FVCORE_HANDLES)
         found = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
     assert found == {"linear": 2 * 5 * 6 * 8, "causal_conv1d": 2 * 5 * 8 * 4, "attention": 2 * 2 * 5 * 5 * (4 + 4)}

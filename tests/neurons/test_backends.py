@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from snnvtg import native
-from snnvtg.composite import observe
 from snnvtg.errors import BackendError, InputError
+from snnvtg.leaf_ops import observe
 from snnvtg.neurons import LIF, LIFParameters, available_backends, lif, set_backend
 from snnvtg.neurons import backends as package
 from snnvtg.neurons.backends import fused_cpu

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from snnvtg.composite import observe
+from snnvtg.leaf_ops import observe
 from snnvtg.scan import (
     bidirectional_selective_scan,
     causal_conv1d,

@@ -1,4 +1,4 @@
-"""Operations that only the backward pass runs, and the backward of composites, by formula.
+"""Operations that only the backward pass runs, and the backward of leaf operations, by formula.
 
 Backward counts stand apart from forward ones (`phase`): they are the cost of a training step, not of a query.
 """
@@ -78,8 +78,8 @@ MOVES = frozenset({"select_backward", "slice_backward", "unfold_backward", "diag
 """scatter a gradient into zeros: no arithmetic"""
 
 
-def composite_backward(forward: Iterable[OpRecord]) -> list[OpRecord]:
-    """What a composite's backward does, from the records of its forward; the same whichever backend runs it.
+def leaf_op_backward(forward: Iterable[OpRecord]) -> list[OpRecord]:
+    """What a leaf operation's backward does, from the records of its forward; the same whichever backend runs it.
 
     lif, per neuron and step: the potential again (mul, add, select), the arctangent's derivative (3 mul, 2 add, div),
     the two gradient paths (2 mul, add, select). scan, per position, channel and state: the state again (3 mul, add,

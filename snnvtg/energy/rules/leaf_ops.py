@@ -1,4 +1,4 @@
-"""Composite operations: counted from shapes and masks, the same whichever backend runs them.
+"""Leaf operations: counted from shapes and masks, the same whichever backend runs them.
 
 Selective scan, exact and sequential, per valid position, channel (D) and state (N): Ā = exp(Δ·A): one product, one
 exp; B̄u = (Δ·u)·B: one product; h = Ā·h + B̄u: one product, one add; y = C·h: one product, one add. Per position and
@@ -17,7 +17,7 @@ from snnvtg.energy.records import OpRecord
 from snnvtg.energy.rules.call import counts
 
 Arguments = dict[str, Any]
-CompositeRule = Callable[[Arguments, Any, Provenance], Iterator[OpRecord]]
+LeafOpRule = Callable[[Arguments, Any, Provenance], Iterator[OpRecord]]
 
 
 def _bits(tensor: Tensor) -> int:
@@ -175,7 +175,7 @@ def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[Op
         yield OpRecord("causal_conv1d.silu", counts(exp=flat, add=flat, div=flat), width=max(32, _bits(x)))
 
 
-COMPOSITES: dict[str, CompositeRule] = {
+LEAF_OPS: dict[str, LeafOpRule] = {
     "lif": lif,
     "encode": encode,
     "selective_scan": selective_scan,

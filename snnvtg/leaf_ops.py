@@ -1,7 +1,7 @@
-"""Operations that count as one, whichever backend runs them.
+"""Leaf operations: they count as one, whichever backend runs them, as a leaf module does in torch.fx.
 
 A LIF layer is the same work whether a Python loop, a library or a fused kernel did it. Functions decorated with
-`composite` tell the active observer (the energy ledger) their name and arguments; the observer calls the function
+`leaf_op` tell the active observer (the energy ledger) their name and arguments; the observer calls the function
 itself and looks away while it runs. With no observer the decorator costs one comparison.
 """
 
@@ -15,7 +15,7 @@ Observer = Callable[[str, Callable, tuple, dict], Any]
 _observers: list[Observer] = []
 
 
-def composite(name: str) -> Callable[[Callable], Callable]:
+def leaf_op(name: str) -> Callable[[Callable], Callable]:
     """Decorate a function so that an observer sees its calls as one operation called `name`."""
 
     def decorate(function: Callable) -> Callable:
@@ -32,7 +32,7 @@ def composite(name: str) -> Callable[[Callable], Callable]:
 
 @contextmanager
 def observe(observer: Observer) -> Iterator[None]:
-    """Send every composite call within the block to `observer(name, function, args, kwargs)`."""
+    """Send every leaf operation within the block to `observer(name, function, args, kwargs)`."""
     _observers.append(observer)
     try:
         yield
