@@ -23,6 +23,10 @@ class Evaluation:
 
     figures: Callable[[Any, Queries], dict[str, Any]]
     per_query: Callable[[Any, Queries], dict[str, np.ndarray]]
+    select_on: str
+    """the figure that chooses the best epoch"""
+    compared: tuple[str, ...]
+    """figures that are compared between models query by query, the first above all; names of `per_query`"""
 
 
 def _recall_per_query(predictions: Predictions, queries: Queries) -> dict[str, np.ndarray]:
@@ -38,10 +42,18 @@ def _qvhighlights_per_query(predictions: Predictions, queries: Queries) -> dict[
 
 
 EVALUATIONS = {
-    "qvhighlights": Evaluation(qvhighlights_metrics, _qvhighlights_per_query),
-    "recall": Evaluation(lambda p, q: {"brief": retrieval_metrics(p, q)}, _recall_per_query),
-    "tvsum": Evaluation(lambda p, q: {"brief": tvsum_metrics(p, q)}, lambda p, q: {"mAP": tvsum_per_query(p, q)}),
-    "youtube": Evaluation(lambda p, q: {"brief": youtube_metrics(p, q)}, lambda p, q: {"mAP": youtube_per_query(p, q)}),
+    "qvhighlights": Evaluation(
+        qvhighlights_metrics, _qvhighlights_per_query, "MR-full-mAP", ("MR-full-mAP", "MR-full-R1@0.5")
+    ),
+    "recall": Evaluation(
+        lambda p, q: {"brief": retrieval_metrics(p, q)}, _recall_per_query, "mIoU", ("mIoU", "R1@0.5")
+    ),
+    "tvsum": Evaluation(
+        lambda p, q: {"brief": tvsum_metrics(p, q)}, lambda p, q: {"mAP": tvsum_per_query(p, q)}, "mAP", ("mAP",)
+    ),
+    "youtube": Evaluation(
+        lambda p, q: {"brief": youtube_metrics(p, q)}, lambda p, q: {"mAP": youtube_per_query(p, q)}, "mAP", ("mAP",)
+    ),
 }
 """recall: R1@{.3,.5,.7} and mIoU, for Charades-STA, TACoS, ActivityNet Captions"""
 
@@ -52,5 +64,7 @@ def _ranks_per_query(rankings: Rankings, queries: Queries) -> dict[str, np.ndarr
     return found | {"SumR": np.sum(list(found.values()), axis=0)}
 
 
-VIDEO_RETRIEVAL = Evaluation(lambda r, q: {"brief": rank_summary(ranking_ranks(r, q))}, _ranks_per_query)
+VIDEO_RETRIEVAL = Evaluation(
+    lambda r, q: {"brief": rank_summary(ranking_ranks(r, q))}, _ranks_per_query, "SumR", ("SumR", "R@10")
+)
 """PRVR of any split with windows; its predictions are rankings, qid → vid → score. SumR is 0…4 a query."""

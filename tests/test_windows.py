@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnvtg.spans import (
+from snnvtg.windows import (
     aligned_iou,
     centre_width,
     clamp_windows,

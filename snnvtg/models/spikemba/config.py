@@ -3,15 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from snnvtg.layers.saliency_detector import Encoding
-from snnvtg.layers.slots import SlotPosition
 from snnvtg.layers.ssm import Direction
-from snnvtg.models.frame import FrameConfig
+from snnvtg.models.clipwise import ClipwiseConfig
+from snnvtg.models.spikemba.detector import Encoding
+from snnvtg.models.spikemba.losses import SpikeMbaLossConfig
+from snnvtg.models.spikemba.slots import SlotPosition
 from snnvtg.neurons import LIFParameters
 
 
 @dataclass(frozen=True)
-class SpikeMbaConfig(FrameConfig):
+class SpikeMbaConfig(ClipwiseConfig):
     """What SpikeMba is built from; the defaults are the paper's where it gives them, else the smallest repair.
 
     Where a field repairs the printed paper, its description gives the printed form as well.
@@ -46,6 +47,7 @@ class SpikeMbaConfig(FrameConfig):
     """how X of Eq. 5, which the paper does not define, reaches the neurons of Q, K and V: as the current of every step,
     or as spikes over T (`poisson`, `latency`; see `neurons.encoding`)"""
     lif: LIFParameters = field(default_factory=LIFParameters)
+    loss: SpikeMbaLossConfig = field(default_factory=SpikeMbaLossConfig)
 
     def __post_init__(self):
         super().__post_init__()

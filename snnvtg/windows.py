@@ -1,14 +1,15 @@
 """Arithmetic of temporal intervals: a *window* is (start s, end s), a *span* the same as fractions 0…1 of the video.
 
-The functions of operators alone (`window_to_span`, `centre_width`, …) take numpy arrays and torch tensors alike;
-the IoU functions are numpy's, for metrics.
+Arrays are numpy's or torch's, and the answer is of the same kind; `clamp_windows` is numpy's alone.
 """
 
 from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
-Array = TypeVar("Array")  # np.ndarray or torch.Tensor
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 def window_to_span(windows: Array, duration: float | Array) -> Array:
@@ -55,17 +56,26 @@ def clamp_windows(windows: np.ndarray, duration: float | np.ndarray) -> np.ndarr
     return windows
 
 
-def aligned_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU of intervals pair by pair, shapes (…, 2) that broadcast → (…,); an empty or NaN interval gives 0."""
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    overlap = np.minimum(first[..., 1], second[..., 1]) - np.maximum(first[..., 0], second[..., 0])
+def aligned_iou(first: Array, second: Array) -> Array:
+    """IoU of intervals pair by pair, shapes (…, 2) that broadcast → (…,); an empty or NaN interval gives 0.
+
+    Numpy's in float64, torch's in their own precision.
+    """
+    if isinstance(first, Tensor):
+        return _iou(first, second)
+    return _iou(*(torch.from_numpy(np.asarray(part, dtype=np.float64)) for part in (first, second))).numpy()
+
+
+def pairwise_iou(first: Array, second: Array) -> Array:
+    """IoU of every interval of `first` (M, 2) with every one of `second` (N, 2) → (M, N), as `aligned_iou`."""
+    if isinstance(first, Tensor):
+        return _iou(first[:, None], second)
+    return aligned_iou(np.asarray(first).reshape(-1, 1, 2), np.asarray(second).reshape(-1, 2))
+
+
+def _iou(first: Tensor, second: Tensor) -> Tensor:
+    overlap = torch.minimum(first[..., 1], second[..., 1]) - torch.maximum(first[..., 0], second[..., 0])
     # what both cover together is the union where they meet; where they do not, the overlap of 0 decides
-    hull = np.maximum(first[..., 1], second[..., 1]) - np.minimum(first[..., 0], second[..., 0])
+    hull = torch.maximum(first[..., 1], second[..., 1]) - torch.minimum(first[..., 0], second[..., 0])
     positive = (hull > 0) & (overlap > 0)
-    return np.where(positive, overlap / np.where(positive, hull, 1.0), 0.0)
-
-
-def pairwise_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU of every interval of `first` (M, 2) with every one of `second` (N, 2) → (M, N)."""
-    first, second = np.asarray(first).reshape(-1, 2), np.asarray(second).reshape(-1, 2)
-    return aligned_iou(first[:, None], second[None])
+    return torch.where(positive, overlap / torch.where(positive, hull, 1.0), 0.0)

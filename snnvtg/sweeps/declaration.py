@@ -1,18 +1,19 @@
 """Sweeps declared as data: named rows of settings over a preset, in a YAML file.
 
-    name: ablation_table4            # stem of the files written
+    name: ablation_parts             # stem of the files written
     title: Ablation of the parts     # what tables and figures are called
     seeds: [0, 1]
     reference: full                  # the row all others are compared with (optional)
     notes: [how a row is to be read] # printed below the tables (optional)
+    controls: [shuffled-query]       # measured beside every row, see `data.controls` (optional)
     rows:
       full: {}
-      without-cmr:
-        model.use_cmr: false
+      narrow:
+        model.width: 32
       transformer:
-        architecture: transformer    # the preset's width, depth, heads and every other setting they share
+        model: transformer           # another model, with every setting the two share
     grid:                            # beside or instead of rows: every combination, `preset` is the preset's own value
-      model.num_timesteps: [1, 2]
+      model.num_timesteps: [1, 2]    # settings of model, training, data and inference; one axis a column of the table
 
 Every mistake is one InputError that names file, line, the offending name and the known ones.
 """
@@ -26,16 +27,15 @@ from typing import Any
 
 import yaml
 
+from snnvtg.data.controls import CONTROLS
 from snnvtg.errors import InputError
-from snnvtg.studies.presets import Recipe, SettingError, with_settings
-from snnvtg.training import Preset
+from snnvtg.sweeps.settings import SettingError, with_settings
+from snnvtg.sweeps.trial import Trial
 
-KEYS = ("name", "title", "seeds", "reference", "notes", "rows", "grid")
-PRIOR, LINEAR = "best-fixed-window", "linear-alignment"
-UNTRAINED = (PRIOR, LINEAR)
-"""rows a table has of its own: the one window that answers the training set best, looking at nothing; and, where the
-preset's models read it, the linear alignment of words and clips alone"""
-UNUSABLE = (*UNTRAINED, "nan", "na", "n/a", "null", "none")
+KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "rows", "grid")
+PRIOR = "prior"
+"""the row every table has of its own: the one window that answers the training set best, looking at nothing"""
+UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
 """taken, and names that a reader of the CSV takes for nothing"""
 
 
@@ -58,29 +58,30 @@ class Row:
 
     name: str
     where: str
-    architecture: str = "spikemba"
+    model: str | None = None
+    """None: that of the preset"""
     settings: tuple[Setting, ...] = ()
 
-    def recipe(self, preset: Preset) -> Recipe:
-        """The model and training of this row; InputError names the line that does not fit."""
+    def trial(self, base: Trial) -> Trial:
+        """The trial of this row; InputError names the line that does not fit."""
         try:
-            return self._with(preset, self.settings)
+            return self._with(base, self.settings)
         except SettingError as error:
-            culprit = self._culprit(preset, error)
+            culprit = self._culprit(base, error)
             setting = f"{culprit}: " if isinstance(culprit, Setting) else ""
             raise InputError(f"{culprit.where}: row {self.name!r}: {setting}{error}") from error
 
-    def _with(self, preset: Preset, settings: Sequence[Setting]) -> Recipe:
-        return with_settings(preset, [(setting.key, setting.value) for setting in settings], self.architecture)
+    def _with(self, base: Trial, settings: Sequence[Setting]) -> Trial:
+        return with_settings(base, [(setting.key, setting.value) for setting in settings], self.model)
 
-    def _culprit(self, preset: Preset, error: SettingError) -> "Setting | Row":
+    def _culprit(self, base: Trial, error: SettingError) -> "Setting | Row":
         """The one setting that is named, or without which the row fits; the row itself where there is none such."""
         for setting in self.settings:
             if str(setting) == error.given:
                 return setting
         for setting in self.settings:
             try:
-                self._with(preset, [other for other in self.settings if other is not setting])
+                self._with(base, [other for other in self.settings if other is not setting])
             except SettingError:
                 continue
             return setting
@@ -99,19 +100,27 @@ class Sweep:
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     """settings that the grid varies"""
+    controls: tuple[str, ...] = ()
+    """names of `data.controls.CONTROLS`, measured beside every row"""
 
-    def recipes(self, preset: Preset) -> dict[str, Recipe]:
-        """Every row as a recipe over `preset`."""
-        return {row.name: row.recipe(preset) for row in self.rows}
+    @property
+    def columns(self) -> dict[str, str]:
+        """The column of every axis: the last part of its name, the whole name where two share that."""
+        short = [axis.rpartition(".")[2] for axis in self.axes]
+        return {axis: name if short.count(name) == 1 else axis for axis, name in zip(self.axes, short, strict=True)}
+
+    def trials(self, base: Trial) -> dict[str, Trial]:
+        """Every row as a trial over `base`."""
+        return {row.name: row.trial(base) for row in self.rows}
 
     def plain(self) -> dict[str, Any]:
         """The declaration as JSON holds it, without the lines it came from."""
         rows = []
         for row in self.rows:
             settings = {setting.key: setting.value for setting in row.settings}
-            rows.append({"name": row.name, "architecture": row.architecture, "settings": settings})
+            rows.append({"name": row.name, "model": row.model, "settings": settings})
         fields = {name: getattr(self, name) for name in ("name", "title", "reference")}
-        lists = {name: list(getattr(self, name)) for name in ("seeds", "notes", "axes")}
+        lists = {name: list(getattr(self, name)) for name in ("seeds", "notes", "axes", "controls")}
         return {**fields, **lists, "rows": rows}
 
 
@@ -173,22 +182,23 @@ class _Reader:
             reference=reference,
             notes=tuple(self.text(note, "notes") for note in notes),
             axes=tuple(axes),
+            controls=self.controls(parts["controls"][1]) if "controls" in parts else (),
         )
 
     def rows(self, node: yaml.Node) -> Iterator[Row]:
         for key, content in self.pairs(node, "rows"):
-            architecture, settings = "spikemba", []
+            model, settings = None, []
             pairs = [] if content.tag.endswith(":null") else self.pairs(content, f"row {key.value!r}")
             for name, value in pairs:
                 text = self.text(value, name.value)
-                if name.value == "architecture":
-                    architecture = text
+                if name.value == "model":
+                    model = text
                 elif "." not in name.value:
-                    known = "architecture, or a setting as model.NAME or training.NAME"
+                    known = "model, or a setting as model.NAME, training.NAME, data.NAME or inference.NAME"
                     raise self.error(name, f"row {key.value!r}: unknown key {name.value!r}; known: {known}")
                 else:
                     settings.append(Setting(name.value, text, self.where(name)))
-            yield Row(key.value, self.where(key), architecture, tuple(settings))
+            yield Row(key.value, self.where(key), model, tuple(settings))
 
     def axis(self, key: yaml.Node, node: yaml.Node) -> list[Setting]:
         values = [Setting(key.value, self.text(value, key.value), self.where(value)) for value in
@@ -206,10 +216,20 @@ class _Reader:
             rows.append(Row(name, chosen[0].where, settings=changed))
         return rows
 
+    def controls(self, node: yaml.Node) -> tuple[str, ...]:
+        found = []
+        for value in self.items(node, "controls"):
+            name = self.text(value, "controls")
+            if name not in CONTROLS:
+                raise self.error(value, f"controls: no {name!r}; known: {', '.join(CONTROLS)}")
+            found.append(name)
+        return tuple(dict.fromkeys(found))
+
     def distinct(self, rows: list[Row]) -> None:
         seen: dict[str, Row] = {}
+        taken = {*UNUSABLE, *CONTROLS}
         for row in rows:
-            if not re.fullmatch(r"[A-Za-z][^,\n\"]*", row.name) or row.name.lower() in UNUSABLE:
+            if not re.fullmatch(r"[A-Za-z][^,\n\"]*", row.name) or row.name.lower() in taken:
                 raise InputError(f"{row.where}: row {row.name!r}: expected another name, starting with a letter")
             if row.name in seen:
                 raise InputError(f"{row.where}: row {row.name!r} is already declared at {seen[row.name].where}")

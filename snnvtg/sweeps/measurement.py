@@ -1,21 +1,34 @@
 """One trained model on one split: accuracy, firing rates, operations and energy, as one row."""
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from snnvtg.data import GroundingDataset
 from snnvtg.energy import Ledger, energy_breakdown_pj
 from snnvtg.instrumentation import FiringRates
+from snnvtg.models import GroundingModel
 from snnvtg.training import evaluate
+from snnvtg.training.evaluation import evaluation_of
 
 COST_MODEL = "45nm_fp32"
 
 
-def accuracy(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> dict[str, float]:
-    """R1@0.3, R1@0.5, R1@0.7 and mIoU in percent."""
-    return evaluate(model, dataset, device=device)[0]
+@dataclass(frozen=True)
+class Accuracy:
+    """Figures in percent, and each query's share of them in 0…1, (Q,) by name."""
+
+    figures: dict[str, float]
+    per_query: dict[str, np.ndarray]
+
+
+def accuracy(model: GroundingModel, dataset: GroundingDataset, device: str = "cpu") -> Accuracy:
+    """What a model answers, by the figures of its task and data set."""
+    figures, answers = evaluate(model, dataset, device=device)
+    return Accuracy(figures, evaluation_of(model, dataset).per_query(answers, dataset.queries))
 
 
 @torch.no_grad()
@@ -23,8 +36,8 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
     """What a query costs on average: firing rates, synops, MACs and energy at 45 nm, fp32.
 
     Queries run one at a time, so that there is no padding to be counted as work. `firing_rate` is the share of
-    neurons that fire in a step over all LIF layers, `firing_rate:LAYER` that of one; `coverage` the share of
-    executed operations that the ledger could price.
+    neurons that fire in a step over all LIF layers, `firing_rate:LAYER` that of one; None without neurons, which is
+    not the same as silent ones. `coverage` is the share of executed operations that the ledger could price.
     """
     model.eval()
     with FiringRates(model) as rates:
@@ -32,8 +45,9 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
     counted = accounts.mean
     energy = energy_breakdown_pj(counted, COST_MODEL)
     total = sum(energy.values())
+    layers = {f"firing_rate:{layer}": rate for layer, rate in rates.items()}
     return {
-        "firing_rate": rates.firing_rate,
+        "firing_rate": rates.firing_rate if layers else None,
         "synops": counted["synops"],
         "macs": counted["macs"],
         "energy_pj": total,
@@ -41,7 +55,7 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
         "energy_ac_pj": energy["ac"],
         "energy_other_pj": total - energy["mac"] - energy["ac"],
         "coverage": accounts.coverage,
-        **{f"firing_rate:{layer}": rate for layer, rate in rates.items()},
+        **layers,
     }
 
 

@@ -1,25 +1,50 @@
-"""The losses of Section 3.5, made to train, and the foreground loss the paper leaves out."""
+"""The losses of dense heads, SpikeMba's of Section 3.5 made to train, and the foreground loss its paper leaves out."""
 
-from collections.abc import Mapping
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from snnvtg.errors import InputError
-from snnvtg.models.output import GroundingOutput
+from snnvtg.models.clipwise.output import ClipwiseOutput
 from snnvtg.records import Batch
-from snnvtg.training.config import LossConfig
 
 
-def grounding_losses(
-    output: GroundingOutput, batch: Batch, config: LossConfig, rates: Mapping[str, Tensor] | None = None
-) -> dict[str, Tensor]:
-    """Every loss term, weighted; their sum is L_all.
+@dataclass(frozen=True)
+class ClipwiseLossConfig:
+    """Weights (α) and forms of the losses; the paper names the weights and gives none."""
 
-    L_all = α_c L_con + α_s L_s + α_e L_e as printed has nothing that trains a window's confidence: `foreground` is a
-    named addition, and so are `overlap` and `rate`, which needs the `recorded_rates` of the model's run. A model
-    without spikes has no contrastive and no rate loss.
+    foreground: float = 1.0
+    proposal: float = 1.0
+    """α_s"""
+    entropy: float = 1.0
+    """α_e"""
+    overlap: float = 0.0
+    """weight of 1 − IoU, not in the paper"""
+    focal_alpha: float = 0.5
+    focal_gamma: float = 2.0
+    proposal_units: Literal["clips", "normalised"] = "clips"
+    entropy_negatives: Literal["rolled", "batch"] = "rolled"
+    entropy_temperature: float = 0.5
+    """β_e"""
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise InputError(f"loss.{field.name}: expected a finite number of at least 0, got {value}")
+        if not self.entropy_temperature > 0:
+            raise InputError(f"loss.entropy_temperature: expected a number above 0, got {self.entropy_temperature}")
+
+
+def clipwise_losses(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> dict[str, Tensor]:
+    """Every loss term, weighted.
+
+    α_s L_s + α_e L_e as printed have nothing that trains a window's confidence: `foreground` is a named addition, and
+    so is `overlap`.
     """
     terms = {
         "foreground": config.foreground * foreground_loss(output, batch, config),
@@ -28,16 +53,10 @@ def grounding_losses(
     }
     if config.overlap:
         terms["overlap"] = config.overlap * overlap_loss(output, batch)
-    if output.spikes and config.contrastive:
-        terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)
-    if output.spikes and config.rate:
-        if not rates:
-            raise InputError("loss.rate: expected the firing rates of the run; run the model within recorded_rates")
-        terms["rate"] = config.rate * rate_loss(rates, config)
     return terms
 
 
-def foreground_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
+def foreground_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """Focal loss on whether a clip lies inside the moment, mean over the valid clips."""
     target = batch.foreground.float()
     logits = output.foreground_logits.float()
@@ -48,7 +67,7 @@ def foreground_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -
     return _masked_mean(loss, batch.video_mask) * 2  # alpha 0.5 and gamma 0 are then plain cross-entropy
 
 
-def proposal_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
+def proposal_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """L_s: what the paper calls L1 and defines as smooth-L1, between boundaries, on the clips of the moment.
 
     In clip units by default; in 0…1 coordinates (`normalised`) the difference never leaves the quadratic part.
@@ -60,7 +79,7 @@ def proposal_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> 
     return _masked_mean(loss, batch.foreground)
 
 
-def overlap_loss(output: GroundingOutput, batch: Batch) -> Tensor:
+def overlap_loss(output: ClipwiseOutput, batch: Batch) -> Tensor:
     """1 − IoU of the window a clip predicts and its own, on the clips of the moment (UniVTG's addition to L_s)."""
     predicted, target = output.boundaries.float(), batch.boundaries
     shared = torch.minimum(predicted, target).sum(-1).clamp(min=0)
@@ -68,36 +87,7 @@ def overlap_loss(output: GroundingOutput, batch: Batch) -> Tensor:
     return _masked_mean(1 - shared / union, batch.foreground)
 
 
-def contrastive_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
-    """L_con between the spikes of the moment and the queries of the batch.
-
-    `infonce` draws the matching pair together. `printed`, −log(1 − softmax), pushes it apart and is infinite where a
-    batch holds one sample, hence clamped; kept to show what it does.
-    """
-    rate = output.spikes[-1].mean(0).float()
-    weight = batch.foreground.float()
-    pooled = (rate * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True).clamp(min=1)
-    cosine = F.normalize(pooled, dim=-1) @ F.normalize(output.query.float(), dim=-1).T
-    similarity = cosine / config.contrastive_temperature
-    target = torch.arange(len(similarity), device=similarity.device)
-    if config.contrastive_form == "infonce":
-        return F.cross_entropy(similarity, target)
-    matching = similarity.softmax(1).diagonal()
-    return -torch.log((1 - matching).clamp(min=1e-6)).mean()
-
-
-def rate_loss(rates: Mapping[str, Tensor], config: LossConfig) -> Tensor:
-    """Mean over the LIF layers of max(0, rate − target)², the rate being spikes per neuron and step of the layer.
-
-    The upper-bound form of Cramer et al. (2020) and Zenke & Vogels (2021), on layers as wholes. One-sided, for what it
-    is after is energy: a layer below the target costs less, and the two-sided (rate − target)² of Bellec et al. (2018)
-    would make it fire. All four layers of a detector count: the spikes of Q, K and V drive the attention products,
-    the output's feed MRM.
-    """
-    return torch.stack(list(rates.values())).sub(config.rate_target).clamp(min=0).square().mean()
-
-
-def entropy_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
+def entropy_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """L_e: clips of a saliency level and above against those below, and against the same clips under other queries.
 
     The sum runs over the distinct positive levels. The other queries are the next one of the batch (`rolled`) or all
@@ -115,7 +105,7 @@ def entropy_loss(output: GroundingOutput, batch: Batch, config: LossConfig) -> T
     return torch.stack(losses).sum() if losses else own.sum() * 0
 
 
-def _foreign(output: GroundingOutput, batch: Batch, config: LossConfig) -> Tensor:
+def _foreign(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """Cosines of each sample's clips and other queries over the temperature, −inf where there is no negative."""
     size = len(batch)
     clips, queries = F.normalize(output.clips.float(), dim=-1), F.normalize(output.query.float(), dim=-1)

@@ -5,15 +5,16 @@ pre-norm encoder layers of the model's width, depth and heads, so that every cli
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from snnvtg.models.frame import FrameConfig, GroundingModel
+from snnvtg.models.clipwise import ClipwiseConfig, ClipwiseLossConfig, ClipwiseModel
 
 
 @dataclass(frozen=True)
-class TransformerConfig(FrameConfig):
+class TransformerConfig(ClipwiseConfig):
     """The common settings, and how wide the feed-forward layers are."""
 
     expand: int = 4
@@ -23,9 +24,31 @@ class TransformerConfig(FrameConfig):
         self.at_least(1, "expand")
 
 
-class Transformer(GroundingModel):
+CONFIGS = {
+    "paper": TransformerConfig(),
+    "demo": TransformerConfig(
+        width=48, num_blocks=2, num_heads=4, input_dropout=0.1, loss=ClipwiseLossConfig(overlap=1.0)
+    ),
+    "small": TransformerConfig(
+        width=64,
+        num_blocks=2,
+        centre_videos=True,
+        position="none",
+        dropout=0.25,
+        input_dropout=0.4,
+        alignment="ridge",
+        decoding="expected_iou",
+        loss=ClipwiseLossConfig(overlap=1.0, entropy_negatives="batch"),
+    ),
+}
+"""settings by preset: those of the model it stands beside in Table 4"""
+
+
+class Transformer(ClipwiseModel):
     """Joint self-attention over clips and words."""
 
+    config_class = TransformerConfig
+    configs = CONFIGS
     config: TransformerConfig
 
     def __init__(self, config: TransformerConfig, video_width: int, text_width: int):
@@ -44,10 +67,10 @@ class Transformer(GroundingModel):
             for _ in range(config.num_blocks)
         )
 
-    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """As GroundingModel; there are no spikes."""
+    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """As ClipwiseModel; there are no spikes."""
         joint = torch.cat([vis + self.modality[0], tex + self.modality[1]], 1)
         padding = ~torch.cat([vis_mask, tex_mask], 1)
         for layer in self.layers:
             joint = layer(joint, src_key_padding_mask=padding)
-        return joint[:, : vis.shape[1]], ()
+        return joint[:, : vis.shape[1]], {}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from snnvtg.data import DataSplits, GroundingDataset
-from snnvtg.layers.alignment import RidgeAlignment
+from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.metrics import retrieval_metrics
 from snnvtg.records import Prediction
 

@@ -5,15 +5,25 @@ Each block joins relevant slots to both sequences, then CMR (Alg. 1) → SSD (Eq
 slots off again. The text is read by every block and changed by none, as Alg. 1 returns the visual tokens only.
 """
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from snnvtg.layers.pooling import AttentivePooling
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
-from snnvtg.layers.slots import SlotLayout
 from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
-from snnvtg.models.config import SpikeMbaConfig
-from snnvtg.models.frame import GroundingModel
+from snnvtg.models.clipwise import ClipwiseModel
+from snnvtg.models.contract import SpikeLayer
+from snnvtg.models.spikemba.config import SpikeMbaConfig
+from snnvtg.models.spikemba.detector import LIF_LAYERS, SpikingSaliencyDetector
+from snnvtg.models.spikemba.losses import spike_losses
+from snnvtg.models.spikemba.output import SpikeMbaOutput
+from snnvtg.models.spikemba.presets import CONFIGS, PAPER
+from snnvtg.models.spikemba.rates import recorded_rates
+from snnvtg.models.spikemba.slots import SlotLayout
+from snnvtg.records import Batch
 
 
 class ContextualMomentReasoner(nn.Module):
@@ -127,12 +137,15 @@ class SpikeMbaBlock(nn.Module):
         return vis_layout.rows(out), vis_layout.rows(spikes)
 
 
-class SpikeMba(GroundingModel):
+class SpikeMba(ClipwiseModel):
     """The whole model: input projections, blocks, heads.
 
     `num_timesteps` may be changed on a built model to read it out at another T than it was trained with.
     """
 
+    config_class = SpikeMbaConfig
+    output_class = SpikeMbaOutput
+    configs = CONFIGS
     config: SpikeMbaConfig
 
     def __init__(self, config: SpikeMbaConfig, video_width: int, text_width: int):
@@ -140,12 +153,40 @@ class SpikeMba(GroundingModel):
         self.num_timesteps = config.num_timesteps
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
 
-    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """As GroundingModel."""
+    def forward(self, batch: Batch) -> SpikeMbaOutput:
+        """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""
+        if not (self.training and self.config.loss.rate):
+            return super().forward(batch)
+        with recorded_rates(self) as rates:
+            output = super().forward(batch)
+        return dataclasses.replace(output, rates=rates)
+
+    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """As ClipwiseModel, with the spikes of every block."""
         vis_layout = SlotLayout.of(vis_mask, self.config.num_slots, self.config.slot_position)
         tex_layout = SlotLayout.of(tex_mask, self.config.num_slots, self.config.slot_position)
         spikes = []
         for block in self.blocks:
             vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps)
             spikes += [] if fired is None else [fired]
-        return vis, tuple(spikes)
+        return vis, {"spikes": tuple(spikes)}
+
+    def losses(self, output: SpikeMbaOutput, batch: Batch) -> dict[str, Tensor]:
+        """L_all = α_c L_con + α_s L_s + α_e L_e, with the named additions."""
+        return super().losses(output, batch) | spike_losses(output, batch, self.config.loss)
+
+    def spike_layers(self) -> Mapping[str, SpikeLayer]:
+        """The neurons of the last block's saliency detector; none without one."""
+        if not self.config.use_ssd:
+            return {}
+        last = len(self.blocks) - 1
+        first = self.config.num_slots if self.config.slot_position == "prefix" else 0
+        return {
+            f"blocks.{last}.ssd.{layer}": SpikeLayer(f"block {last + 1}, {words}", first)
+            for layer, words in LIF_LAYERS.items()
+        }
+
+    @classmethod
+    def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:
+        """As GroundingModel; a data set the paper has no experiment on keeps those of the preset."""
+        return PAPER.get(benchmark, {})

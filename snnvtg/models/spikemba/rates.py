@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
+from snnvtg.models.spikemba.detector import SpikingSaliencyDetector
 from snnvtg.neurons import LIF
 
 

@@ -9,6 +9,8 @@ from snnvtg.layers.norm import MaskedBatchNorm
 from snnvtg.neurons import LIF, LIFParameters, SpikeCode, SpikeEncoder
 
 Encoding = Literal["direct", SpikeCode]
+LIF_LAYERS = {"q_lif": "queries", "k_lif": "keys", "v_lif": "values", "out_lif": "saliency proposals"}
+"""the neurons of a detector and what they spike for"""
 
 
 class SpikingSaliencyDetector(nn.Module):
