@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from snnvtg import pages
-from snnvtg.scan.choose import only_on
+from snnvtg.backends import only_on
 from snnvtg.scan.cpu_kernels import REMEDY, build_problems, library, pointer
 from snnvtg.scan.inputs import compute_dtype
 

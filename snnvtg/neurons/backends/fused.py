@@ -230,7 +230,6 @@ def _missing(device: str) -> list[str]:
 FUSED = Backend(
     "fused",
     missing=_missing,
-    refuses=lambda neuron: [],
     run=_run,
     remedy="Install g++ or set CXX (CPU), or triton (CUDA); or ask for 'torch', which needs neither.",
 )
