@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"errors", "files", "leaf_ops", "native", "measuring", "pages", "spans", "records"},
+    {"errors", "files", "leaf_ops", "native", "pages", "spans", "records"},
     {"neurons", "scan", "data", "metrics"},
     {"layers", "instrumentation"},
     {"models"},

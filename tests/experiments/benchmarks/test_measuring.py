@@ -8,8 +8,9 @@ import time
 import pytest
 import torch
 
-from snnvtg import measuring, pages
-from snnvtg.measuring import Company, in_own_process, peak_of
+import measuring
+from measuring import Company, in_own_process, peak_of
+from snnvtg import pages
 
 
 def test_a_function_runs_in_a_process_of_its_own():

@@ -6,9 +6,9 @@ from statistics import median
 
 import torch
 
+from lif_timing import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
 from snnvtg import pages
 from snnvtg.neurons.backends import fused, fused_cpu
-from snnvtg.neurons.benchmark import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
 
 
 def profile_fused(setting: Setting) -> dict[str, float]:
