@@ -1,10 +1,9 @@
 """Interchangeable implementations of one operation: each runs or lists every reason why not.
 
 A backend asked for by name runs or raises BackendError; only `auto` chooses, and says what it chose. A backend of your
-own is one file anywhere that makes a `Backend` and hands it to `register`, or is named `package.module:ATTRIBUTE`.
+own is one file anywhere that hands a `Backend` to an operation's `register`, or is named `FILE.py:OBJECT` (plugins.py).
 """
 
-import importlib
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 
+from snnvtg import plugins
 from snnvtg.errors import BackendError, InputError
 
 logger = logging.getLogger(__name__)
@@ -77,11 +77,9 @@ class Operation:
         return {name: self.why_not(name, device_type) or None for name in self.backends}
 
     def named(self, name: str) -> Backend:
-        """The backend called `name`, or the one at `package.module:ATTRIBUTE`; InputError with the names there are."""
-        if name not in self.backends and ":" in name:
-            _load(self.name, name)
+        """The backend called `name`, or one from outside (see plugins.py); InputError with the names there are."""
         if name not in self.backends:
-            raise InputError(f"unknown {self.name} backend {name!r}: expected auto, {', '.join(self.backends)}")
+            _load(self.name, name)
         return self.backends[name]
 
     def why_not(self, backend: str | Backend, device_type: str, call: Any = None) -> list[str]:
@@ -149,14 +147,11 @@ def _announce(operation: str, device_type: str, name: str, passed_over: str) -> 
 
 @torch.compiler.assume_constant_result
 def _load(operation: str, name: str) -> None:
-    """Import what `name` (package.module:ATTRIBUTE) stands for and know it by that name from now on."""
-    module, _, attribute = name.partition(":")
-    try:
-        backend = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{operation} backend {name!r}: {error}; expected package.module:ATTRIBUTE") from error
-    _operations[operation].check(name, backend)
-    _operations[operation].backends[name] = backend
+    """Find a backend from outside the package, and know it by that name from now on."""
+    found = _operations[operation]
+    backend = plugins.find(f"{operation.lower()}_backends", name, {"auto": None, **found.backends})
+    found.check(name, backend)
+    found.backends[name] = backend
 
 
 def only_on(required: str) -> Callable[[str], list[str]]:

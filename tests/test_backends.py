@@ -117,13 +117,16 @@ def test_a_users_backends_are_one_file_outside_the_package(tmp_path):
     assert done.stdout.split() == ["LIF", "LIF", "selective_scan", "causal_conv1d"], done.stderr
 
 
-def test_a_name_with_a_colon_is_imported_and_what_it_names_is_checked(doubling, monkeypatch):
-    module = type(sys)("found_there")
-    module.BACKEND, module.NUMBER = Backend("there", lambda x: 2 * x), 3
-    monkeypatch.setitem(sys.modules, "found_there", module)
-    assert doubling.choose("found_there:BACKEND", "cpu", 1) is module.BACKEND
-    for name in ("found_there:NUMBER", "found_there:NOTHING", "nowhere_at_all:BACKEND"):
-        with pytest.raises(InputError, match=f"doubling backend '{name}'"):
+def test_a_name_may_say_where_a_backend_is_and_what_is_there_is_checked(doubling, tmp_path):
+    file = tmp_path / "found_there.py"
+    file.write_text("from snnvtg.backends import Backend\nBACKEND, NUMBER = Backend('there', lambda x: 2 * x), 3\n")
+    assert doubling.choose(f"{file}:BACKEND", "cpu", 4).run(4) == 8
+    for name, told in {
+        f"{file}:NUMBER": "expected a",
+        f"{file}:NOTHING": "has no 'NOTHING'",
+        "no": "known: auto, torch",
+    }.items():
+        with pytest.raises(InputError, match=told):
             doubling.named(name)
 
 

@@ -9,7 +9,7 @@ part (products of the linear layers, LIF, scan, convolution, heads, loss, optimi
 much of a large matrix product's speed (`peak_gmacs`) the model's own multiply-adds reach. On a GPU also the model's
 passes as CUDA graphs, and `share_busy`: the share of the time in which the device had a kernel to run. What fails
 becomes a line of the JSON and does not stop the rest. The rival needs pip install --no-deps mambapy, and 18 GB at batch
-32; it runs first, with the C library's own way of giving memory back (see snnvtg/pages.py).
+32; it runs first, with the C library's own way of giving memory back (see snnvtg/memory.py).
 """
 
 import json
@@ -23,7 +23,7 @@ import torch
 
 from measuring import Company
 from option_checks import check_counts, kept_rows
-from snnvtg import pages
+from snnvtg import memory
 from snnvtg.command import run
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
@@ -113,7 +113,7 @@ KEY = ("device", "pieces", "mode", "precision", "batch", "direction")
 def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, precision: str, size: int) -> list[dict]:
     """Rows of one kind, mode, precision and batch size."""
     if kind == "ours" and options.device == "cpu":
-        pages.keep_freed_memory()  # as training does
+        memory.keep_freed_memory()  # as training does
     torch.manual_seed(0)
     model = SpikeMba(PRESETS["paper"].model, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
     batch = random_batch(size, CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)

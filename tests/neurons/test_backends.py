@@ -58,7 +58,7 @@ def test_a_learned_value_given_in_the_call_counts_as_learned():
 
 
 def test_unknown_backend_is_named_with_those_there_are():
-    with pytest.raises(InputError, match="unknown LIF backend 'cuda': expected auto, reference, fused"):
+    with pytest.raises(InputError, match="no lif_backend 'cuda'; known: auto, reference, fused"):
         LIF(backend="cuda")
 
 

@@ -54,9 +54,9 @@ def test_every_backend_is_listed_with_its_reasons_on_each_device():
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones(inputs):
-    with pytest.raises(InputError, match=r"unknown selective_scan backend 'cuda'.*reference, cpu, numba, torch"):
+    with pytest.raises(InputError, match=r"no selective_scan_backend 'cuda'.*reference, cpu, numba, torch"):
         selective_scan(*inputs, backend="cuda")
-    with pytest.raises(InputError, match="unknown causal_conv1d backend"):
+    with pytest.raises(InputError, match="no causal_conv1d_backend"):
         causal_conv1d(inputs[0], torch.ones(4, 4), backend="cuda")
 
 
