@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.errors import InputError
 from snnvtg.reporting import provenance, write_json, write_text
 

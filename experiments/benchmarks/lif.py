@@ -24,7 +24,7 @@ from tqdm import tqdm
 from lif_profile import profile_fused
 from lif_timing import DIRECTIONS, Setting, kept_bytes, measure, peak_mb, runnable
 from measuring import Company
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.errors import InputError
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
-from snnvtg.data.windows import window_starts, windowed_batches
+from snnvtg.cli.command import run
+from snnvtg.data.sliding import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
 from snnvtg.models import SpikeMba

@@ -24,13 +24,13 @@ import torch
 from measuring import Company
 from option_checks import check_counts, kept_rows
 from snnvtg import memory
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.models import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.studies.checks import check_device
+from snnvtg.sweeps.checks import check_device
 from snnvtg.training import PRESETS
 from step_parts import MODES, by_part, measure, pieces, product_peak, random_batch, steps
 

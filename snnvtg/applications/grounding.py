@@ -6,30 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from snnvtg.data import Example, collate
 from snnvtg.data.feature_rows import FeatureRows, open_rows
 from snnvtg.data.features import join_backbones, normalise
+from snnvtg.data.sliding import window_starts, windowed_batches
 from snnvtg.data.text import TextEncoder
-from snnvtg.data.windows import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.instrumentation import Rasters
 from snnvtg.metrics.merging import merge_predictions
-from snnvtg.models import SpikeMba
-from snnvtg.models.output import predict
+from snnvtg.models import GroundingModel
 from snnvtg.records import Prediction, Query
 from snnvtg.training.checkpoint import Checkpoint
 
-LIF_LAYERS = {"q_lif": "queries", "k_lif": "keys", "v_lif": "values", "out_lif": "saliency proposals"}
-"""the neurons of a saliency detector and what they spike for"""
 WINDOW = 128
 """clips of a window where the checkpoint does not say how long its videos were"""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says, and the spikes of its last block: layer → (T, L, C), empty without a detector.
+    """What a model says, and the spikes of the layers it shows: title → (T, L, C), empty without such layers.
 
     The spikes are those of the L clips from clip `first` on: the whole video, or the window about the best moment.
     """
@@ -102,7 +98,9 @@ def encode_query(encoder: TextEncoder, query: Query, checkpoint: Checkpoint, pla
 
 
 @torch.inference_mode()
-def answer(model: nn.Module, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int) -> Answer:
+def answer(
+    model: GroundingModel, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int
+) -> Answer:
     """Ground one query: text (N, Dt), clip_length in seconds.
 
     A video of more than `window` clips is read in windows that share half with the next, one batch of them at a time.
@@ -123,42 +121,24 @@ def answer(model: nn.Module, query: Query, video: Video, text: np.ndarray, clip_
 
 
 def _answer_parts(
-    model: nn.Module, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int
+    model: GroundingModel, query: Query, video: Video, text: np.ndarray, clip_length: float, window: int
 ) -> Iterator[tuple[int, Prediction]]:
     """(first clip, prediction) of each window."""
     sizes = {"size": window, "overlap": window // 2}
     for starts, batch in windowed_batches(query, text, video.read, video.num_clips, clip_length, **sizes):
         output = model(batch)
-        found = predict(output, batch, model.config.decoding)
-        if model.config.decoding == "expected_iou":
-            # an expected IoU ranks the windows of one part; whether the part holds the moment, its best clip knows
-            logits = output.foreground_logits.masked_fill(~batch.video_mask, -torch.inf)
-            found = map(_scaled, found, logits.sigmoid().amax(1).tolist())
-        yield from zip(starts, found, strict=True)
+        yield from zip(starts, model.predict(output, batch), strict=True)
 
 
-def _scaled(prediction: Prediction, factor: float) -> Prediction:
-    windows = tuple((start, end, score * factor) for start, end, score in prediction.pred_relevant_windows)
-    return replace(prediction, pred_relevant_windows=windows)
-
-
-def _answer_whole(model: nn.Module, query: Query, rows: np.ndarray, text: np.ndarray, clip_length: float) -> Answer:
+def _answer_whole(
+    model: GroundingModel, query: Query, rows: np.ndarray, text: np.ndarray, clip_length: float
+) -> Answer:
     video = join_backbones([rows])
     batch = collate([Example(query, video, text)], clip_length)
-    layers = detector_layers(model)
+    layers = model.spike_layers()
     with Rasters(model, tuple(layers)) as rasters:
         output = model(batch)
     spikes = {}
-    for name, title in layers.items():
-        # the layers also see the relevant slots, which are no clips
-        first = model.config.num_slots if model.config.slot_position == "prefix" else 0
-        spikes[title] = rasters[name][0][:, 0, first : first + len(video)].numpy()
-    return Answer(predict(output, batch, model.config.decoding)[0], spikes, 0, len(video))
-
-
-def detector_layers(model: nn.Module) -> dict[str, str]:
-    """Names of the LIF layers of the last block's saliency detector → what to call them; empty without one."""
-    if not isinstance(model, SpikeMba) or not model.config.use_ssd:
-        return {}
-    last = len(model.blocks) - 1
-    return {f"blocks.{last}.ssd.{layer}": f"block {last + 1}, {words}" for layer, words in LIF_LAYERS.items()}
+    for name, layer in layers.items():
+        spikes[layer.title] = rasters[name][0][:, 0, layer.first_clip : layer.first_clip + len(video)].numpy()
+    return Answer(model.predict(output, batch)[0], spikes, 0, len(video))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from snnvtg.data.presets import Benchmark, benchmark
+from snnvtg.data.benchmarks import Benchmark, benchmark
 from snnvtg.data.submissions import read_submission
 from snnvtg.data.video_rankings import read_video_rankings
 from snnvtg.metrics.evaluations import EVALUATIONS, VIDEO_RETRIEVAL, Evaluation

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from snnvtg.data.annotations import parse_query, read_queries
 from snnvtg.data.clip_ratings import above_median, matched, parse_tvsum, parse_youtube, with_rated_windows
 from snnvtg.errors import InputError
 from snnvtg.records import Query
-
-BenchmarkName = Literal["qvhighlights", "charades_sta", "tacos", "activitynet_captions", "tvsum", "youtube_highlights"]
 
 
 @dataclass(frozen=True)

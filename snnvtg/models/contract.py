@@ -9,11 +9,14 @@
 on the command line as `--model my_package.my_model:MyModel`.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
+import yaml
 from torch import Tensor, nn
 
 from snnvtg.data import DataSplits, GroundingDataset
@@ -55,6 +58,8 @@ class GroundingModel(nn.Module, ABC):
     """settings by preset (`demo`, `small`, `paper`); a preset that is not there has the defaults of `config_class`"""
     trainings: ClassVar[Mapping[str, TrainingConfig]] = TRAINING
     """training by preset"""
+    ablations: ClassVar[tuple[str, ...]] = ()
+    """names of the model's own sweeps that it is usually shown by"""
     num_timesteps: int | None = None
 
     def __init__(self, config: Any, video_width: int, text_width: int):
@@ -67,7 +72,7 @@ class GroundingModel(nn.Module, ABC):
         """What the model asks of its data."""
         return Needs()
 
-    def fit(self, train: GroundingDataset) -> None:  # noqa: B027
+    def fit(self, train: GroundingDataset) -> None:
         """Fit on the training split what is not trained by gradient. Nothing by default."""
 
     @abstractmethod
@@ -109,6 +114,29 @@ class GroundingModel(nn.Module, ABC):
     def baselines(cls, config: Any, data: DataSplits, split: GroundingDataset) -> dict[str, list[Prediction]]:
         """Predictions of parts of the model that need no training by gradient, by name: rows to beat."""
         return {}
+
+    @classmethod
+    def published(cls) -> Mapping[str, Any]:
+        """Figures of the model's paper by sweep, from `published.yaml` beside the model; none where there is no such file.
+
+        Each has `source`, `short`, `caution`, `columns`, and `rows` of as many figures.
+        """
+        return yaml.safe_load(_beside(cls, "published.yaml")) or {}
+
+    @classmethod
+    def sweep(cls, name: str) -> str | None:
+        """The text of the model's own sweep declaration NAME.yaml, from the folder `sweeps` beside the model."""
+        return _beside(cls, f"sweeps/{name}.yaml") or None
+
+    @classmethod
+    def sweeps(cls) -> list[str]:
+        """Names of the model's own sweep declarations."""
+        return sorted(path.stem for path in (Path(inspect.getfile(cls)).parent / "sweeps").glob("*.yaml"))
+
+
+def _beside(cls: type, name: str) -> str:
+    path = Path(inspect.getfile(cls)).parent / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 PARTS = ("forward", "losses", "predict")

@@ -1,8 +1,6 @@
-"""What an ablation's files say: figures of each row, and its paired difference from the reference row."""
+"""What a sweep's files say: figures of each row, and its paired difference from the reference row."""
 
-import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from snnvtg.errors import InputError
+from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
 from snnvtg.metrics.intervals import paired_comparison
-from snnvtg.studies.ablation import read_overlaps
-from snnvtg.studies.declaration import UNTRAINED
-from snnvtg.studies.table import TEXT
+from snnvtg.models import model_class
+from snnvtg.sweeps.results import KEY, QUERY_KEY
+from snnvtg.sweeps.table import read_provenance, read_rows
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -22,21 +21,26 @@ FIRM_SEEDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class AblationResults:
+class SweepResults:
     """One sweep as it lies on disk; reading it computes no model."""
 
     table: pd.DataFrame
-    """a row per model and seed"""
-    overlaps: pd.DataFrame
-    """columns row, seed, query, video, iou"""
+    """a row per row of the sweep, model or control, and seed"""
+    queries: pd.DataFrame
+    """columns row, model, seed, query, video and the figures of each query in 0…1"""
     provenance: dict[str, Any]
     published: dict[str, Any] | None
-    """the paper's figures for this sweep, where it has some"""
+    """the figures of the model's paper for this sweep, where it has some"""
 
     @property
     def declaration(self) -> dict[str, Any]:
         """The sweep's declaration at its last run."""
         return self.provenance["declaration"]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How its models are scored."""
+        return EVALUATIONS[self.provenance["evaluation"]]
 
     @property
     def seeds(self) -> int:
@@ -52,11 +56,26 @@ class AblationResults:
         return f"{self.declaration['title']} ({words})"
 
     @property
+    def untrained(self) -> list[str]:
+        """Names of the rows that took no training."""
+        return list(dict.fromkeys(self.table.loc[self.table["seed"].isna(), "row"]))
+
+    @property
     def rows(self) -> list[str]:
-        """Names of the rows with figures: as declared, then any of an older declaration."""
-        there = list(dict.fromkeys(self.table.loc[~self.table["row"].isin(UNTRAINED), "row"]))
+        """Names of the trained rows with figures: as declared, then any of an older declaration."""
+        there = list(dict.fromkeys(self.table.loc[self.table["seed"].notna(), "row"]))
         declared = [row["name"] for row in self.declaration["rows"]]
         return [row for row in declared if row in there] + [row for row in there if row not in declared]
+
+    @property
+    def controls(self) -> list[str]:
+        """The controls with figures, as declared."""
+        return [name for name in self.declaration["controls"] if (self.table["model"] == name).any()]
+
+    @property
+    def axes(self) -> list[str]:
+        """The columns of the grid."""
+        return list(self.declaration["columns"].values())
 
     @property
     def missing(self) -> dict[str, str]:
@@ -70,8 +89,12 @@ class AblationResults:
         return failed | {name: "not run yet" for name in declared if name not in known}
 
     def of(self, row: str) -> pd.DataFrame:
-        """The figures of one row, a line per seed."""
-        return self.table[self.table["row"] == row]
+        """The figures of one row's own model, a line per seed."""
+        return self.table[(self.table["row"] == row) & ~self.table["model"].isin(self.declaration["controls"])]
+
+    def control(self, row: str, name: str) -> pd.DataFrame:
+        """The figures of one row under one control, a line per seed."""
+        return self.table[(self.table["row"] == row) & (self.table["model"] == name)]
 
     def same_as_reference(self, row: str) -> bool:
         """Whether a row is the reference's own model under another name."""
@@ -79,23 +102,29 @@ class AblationResults:
         return reference in self.rows and self.of(row)["recipe"].iloc[0] == self.of(reference)["recipe"].iloc[0]
 
 
-def read_results(path: Path) -> AblationResults:
+def read_results(path: Path) -> SweepResults:
     """Read NAME.csv with NAME.json and NAME_queries.csv beside it."""
     beside, queries = path.with_suffix(".json"), path.with_name(f"{path.stem}_queries.csv")
     for needed in (path, beside, queries):
         if not needed.is_file():
-            raise InputError(f"{needed}: not there; run experiments/ablation.py with this --out first")
+            raise InputError(f"{needed}: not there; run the sweep with this --out first")
+    table, provenance = read_rows(path, KEY), read_provenance(path)
+    declaration = provenance.get("declaration")
+    if not isinstance(declaration, dict) or provenance.get("evaluation") not in EVALUATIONS:
+        raise InputError(f"{beside}: not the provenance of a sweep (no declaration or evaluation); move {path} away")
+    return SweepResults(table, read_rows(queries, QUERY_KEY), provenance, published_figures(provenance, path.stem))
+
+
+def published_figures(provenance: dict[str, Any], sweep: str) -> dict[str, Any] | None:
+    """What the paper of the sweep's model says for it; None where the model says nothing or is not at hand."""
+    name = provenance.get("identity", {}).get("model", "")
     try:
-        table = pd.read_csv(path, engine="python", dtype={**TEXT, "seed": "Int64"})
-        provenance = json.loads(beside.read_text())
-        provenance["declaration"]["rows"]
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{path}: not an ablation's table with its provenance ({error})") from None
-    published = json.loads(resources.files("snnvtg.studies").joinpath("published.json").read_text())
-    return AblationResults(table, read_overlaps(queries), provenance, published.get(path.stem))
+        return model_class(name).published().get(sweep)
+    except InputError:  # a model from outside the package that is not there when the table is drawn again
+        return None
 
 
-def differences(results: AblationResults) -> pd.DataFrame:
+def differences(results: SweepResults) -> pd.DataFrame:
     """Each row minus the reference, in percentage points: mean, 95 % interval, p, and p after Holm (NaN: not claimed).
 
     Paired over queries, resampling whole videos and the seeds of both (`metrics.intervals.paired_comparison`). p is
@@ -106,15 +135,15 @@ def differences(results: AblationResults) -> pd.DataFrame:
     columns = ["row", "metric", "difference", "low", "high", "p", "differs", "seeds", "p_holm"]
     if reference not in results.rows:
         return pd.DataFrame(columns=columns)
-    videos, theirs = _overlaps_of(results, reference)
     found = []
-    for metric, value in (("mIoU", lambda iou: iou), ("R1@0.5", lambda iou: (iou >= 0.5).astype(float))):
+    for metric in results.evaluation.compared:
+        videos, theirs = _per_query(results, reference, metric)
         lines = []
         for row in results.rows:
             if row == reference or results.same_as_reference(row):
                 continue
-            _, ours = _overlaps_of(results, row)
-            c = paired_comparison(value(ours), value(theirs), videos, level=LEVEL, resamples=RESAMPLES)
+            _, ours = _per_query(results, row, metric)
+            c = paired_comparison(ours, theirs, videos, level=LEVEL, resamples=RESAMPLES)
             p = max(2 * min(c.ahead, 1 - c.ahead), 2 / RESAMPLES)
             differs = bool(c.low > 0 or c.high < 0)
             seeds = min(len(ours), len(theirs))
@@ -134,9 +163,9 @@ def holm(values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _overlaps_of(results: AblationResults, row: str) -> tuple[list[int], np.ndarray]:
-    """Videos (Q,) and IoU (S, Q) of a row."""
-    part = results.overlaps[results.overlaps["row"] == row].sort_values(["seed", "query"])
-    wide = part.pivot(index="seed", columns="query", values="iou")
+def _per_query(results: SweepResults, row: str, metric: str) -> tuple[list[int], np.ndarray]:
+    """Videos (Q,) and a figure (S, Q) of a row."""
+    part = results.queries[results.queries["row"] == row].sort_values(["seed", "query"])
+    wide = part.pivot(index="seed", columns="query", values=metric)
     videos = part[part["seed"] == part["seed"].iloc[0]]["video"].tolist()
     return videos, wide.to_numpy(dtype=float)

@@ -19,9 +19,10 @@ Every mistake is one InputError that names file, line, the offending name and th
 """
 
 import itertools
+import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,16 +99,32 @@ class Sweep:
     rows: tuple[Row, ...]
     reference: str | None = None
     notes: tuple[str, ...] = ()
-    axes: tuple[str, ...] = ()
-    """settings that the grid varies"""
+    grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """the axes of the grid: a setting and its values as text; its combinations are among the rows, last"""
     controls: tuple[str, ...] = ()
     """names of `data.controls.CONTROLS`, measured beside every row"""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Settings that the grid varies."""
+        return tuple(key for key, _ in self.grid)
+
+    @property
+    def declared_rows(self) -> tuple[Row, ...]:
+        """The rows that are not combinations of the grid."""
+        return (
+            self.rows[: len(self.rows) - math.prod(len(values) for _, values in self.grid)] if self.grid else self.rows
+        )
 
     @property
     def columns(self) -> dict[str, str]:
         """The column of every axis: the last part of its name, the whole name where two share that."""
         short = [axis.rpartition(".")[2] for axis in self.axes]
         return {axis: name if short.count(name) == 1 else axis for axis, name in zip(self.axes, short, strict=True)}
+
+    def with_controls(self, names: Sequence[str]) -> "Sweep":
+        """The sweep with these controls instead of its own."""
+        return replace(self, controls=check_controls(names, "--controls"))
 
     def trials(self, base: Trial) -> dict[str, Trial]:
         """Every row as a trial over `base`."""
@@ -121,7 +138,39 @@ class Sweep:
             rows.append({"name": row.name, "model": row.model, "settings": settings})
         fields = {name: getattr(self, name) for name in ("name", "title", "reference")}
         lists = {name: list(getattr(self, name)) for name in ("seeds", "notes", "axes", "controls")}
-        return {**fields, **lists, "rows": rows}
+        return {**fields, **lists, "columns": self.columns, "rows": rows}
+
+
+def grid_sweep(
+    name: str, title: str, axes: Mapping[str, Sequence[str]], *, controls: Sequence[str] = (), where: str = "--grid"
+) -> Sweep:
+    """A sweep over every combination of the values of `axes`, of seed 0; `where` goes into messages."""
+    for key, values in axes.items():
+        if "." not in key or len(set(values)) != len(values):
+            raise InputError(
+                f"{where} {key}={','.join(values)}: expected a setting and distinct values, as model.width=32,64"
+            )
+    grid = tuple((key, tuple(values)) for key, values in axes.items())
+    rows = combinations({key: [Setting(key, value, where) for value in values] for key, values in grid})
+    return Sweep(name, title, (0,), tuple(rows), grid=grid, controls=tuple(controls))
+
+
+def combinations(axes: Mapping[str, Sequence[Setting]]) -> list[Row]:
+    """A row for every combination of one setting of each axis; `preset` changes nothing."""
+    rows = []
+    for chosen in itertools.product(*axes.values()):
+        name = " ".join(f"{setting.key.rpartition('.')[2]}={setting.value}" for setting in chosen)
+        changed = tuple(setting for setting in chosen if setting.value != "preset")
+        rows.append(Row(name, chosen[0].where, settings=changed))
+    return rows
+
+
+def check_controls(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Names of controls, each once; InputError where there is none of a name."""
+    for name in names:
+        if name not in CONTROLS:
+            raise InputError(f"{where}: no control {name!r}; known: {', '.join(CONTROLS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -165,7 +214,7 @@ class _Reader:
         axes = {}
         if "grid" in parts:
             axes = {key.value: self.axis(key, value) for key, value in self.pairs(parts["grid"][1], "grid")}
-            rows += self.combinations(axes)
+            rows += combinations(axes)
         if not rows:
             raise self.error(root, "no rows; declare rows, grid or both")
         self.distinct(rows)
@@ -181,7 +230,7 @@ class _Reader:
             rows=tuple(rows),
             reference=reference,
             notes=tuple(self.text(note, "notes") for note in notes),
-            axes=tuple(axes),
+            grid=tuple((key, tuple(setting.value for setting in values)) for key, values in axes.items()),
             controls=self.controls(parts["controls"][1]) if "controls" in parts else (),
         )
 
@@ -207,23 +256,8 @@ class _Reader:
             raise self.error(node, f"grid: {key.value} has no values")
         return values
 
-    @staticmethod
-    def combinations(axes: dict[str, list[Setting]]) -> list[Row]:
-        rows = []
-        for chosen in itertools.product(*axes.values()):
-            name = " ".join(f"{setting.key.rpartition('.')[2]}={setting.value}" for setting in chosen)
-            changed = tuple(setting for setting in chosen if setting.value != "preset")
-            rows.append(Row(name, chosen[0].where, settings=changed))
-        return rows
-
     def controls(self, node: yaml.Node) -> tuple[str, ...]:
-        found = []
-        for value in self.items(node, "controls"):
-            name = self.text(value, "controls")
-            if name not in CONTROLS:
-                raise self.error(value, f"controls: no {name!r}; known: {', '.join(CONTROLS)}")
-            found.append(name)
-        return tuple(dict.fromkeys(found))
+        return check_controls([self.text(v, "controls") for v in self.items(node, "controls")], self.where(node))
 
     def distinct(self, rows: list[Row]) -> None:
         seen: dict[str, Row] = {}

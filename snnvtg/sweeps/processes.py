@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
@@ -16,10 +16,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def in_processes(
-    work: Callable[[Any, Job], Result], jobs: Sequence[Job], load: Callable[[], Any], workers: int
-) -> Iterator[Result]:
-    """`work(load(), job)` of every job, as they finish; `load` runs once in each process.
+def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    """`work(job)` of every job, as they finish.
 
     Every process computes in one thread, so that a job's figures depend neither on the number of workers nor on what
     ran before it. Processes end with the one that started them, however it ends. An error or an interrupt ends them
@@ -29,8 +27,8 @@ def in_processes(
         return
     context = multiprocessing.get_context("spawn")
     lifeline, held = context.Pipe(duplex=False)
-    with lifeline, held, ProcessPoolExecutor(min(workers, len(jobs)), context, _start, (load, lifeline)) as pool:
-        waiting = [pool.submit(_call, work, job) for job in jobs]
+    with lifeline, held, ProcessPoolExecutor(min(workers, len(jobs)), context, _start, (lifeline,)) as pool:
+        waiting = [pool.submit(work, job) for job in jobs]
         try:
             for done in tqdm(as_completed(waiting), total=len(waiting), desc="models", unit="model"):
                 waiting.remove(done)
@@ -50,15 +48,10 @@ def _succeeded(future: Future) -> bool:
     return future.done() and future.exception() is None
 
 
-_loaded: Any = None
-
-
-def _start(load: Callable[[], Any], lifeline: Connection) -> None:
-    global _loaded
+def _start(lifeline: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent alone answers, and ends this one
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     torch.set_num_threads(1)
-    _loaded = load()
 
 
 def _end_with_parent(lifeline: Connection) -> None:
@@ -68,7 +61,3 @@ def _end_with_parent(lifeline: Connection) -> None:
     """
     wait([multiprocessing.parent_process().sentinel, lifeline])
     os._exit(1)
-
-
-def _call(work: Callable[[Any, Job], Result], job: Job) -> Result:
-    return work(_loaded, job)

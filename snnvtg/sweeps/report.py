@@ -1,16 +1,22 @@
-"""An ablation as Markdown, LaTeX and a figure, from its files alone: nothing here trains or measures a model."""
+"""A sweep as Markdown, LaTeX and a figure, from its files alone: nothing here trains or measures a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from snnvtg.plots.ablation import difference_figure, grid_figure
+from snnvtg.errors import InputError
+from snnvtg.markup import latex_table, markdown_table
+from snnvtg.plots.differences import difference_figure
+from snnvtg.plots.grid import grid_figure
 from snnvtg.reporting import save_figure, write_text
-from snnvtg.studies.ablation_results import FIRM_SEEDS, AblationResults, differences, read_results
-from snnvtg.studies.declaration import UNTRAINED
+from snnvtg.sweeps.comparison import FIRM_SEEDS, SweepResults, differences, read_results
+from snnvtg.sweeps.results import SweepTable
 
-METRICS = ("R1@0.5", "R1@0.7", "mIoU")
-COMPARED = ("mIoU", "R1@0.5")
+CONTROLS_IN_WORDS = (
+    "What each model answers where something is taken from it: what it still gets right with the queries shuffled it "
+    "gets right without reading, with another video in place of its own without looking."
+)
 NOTHING = "–"
 FALSE_ALARMS = {2: (7, 16), 3: (6, 10), 4: (3, 7)}
 """Percent of 95 % intervals that exclude 0 where settings do not differ, by seeds of each side: seeds scattering by 1
@@ -32,32 +38,41 @@ def render(path: Path) -> str:
     return f"{results.title}\n{shown.to_string(index=False)}\n{verdict(results, found)}\nwrote {path} and beside it\n"
 
 
-def figure_of(results: AblationResults, found: pd.DataFrame):
+def failures_in_words(tables: Sequence[SweepTable]) -> None:
+    """Raise InputError where rows have no figures, naming each with its reason."""
+    failures = {f"{t.sweep.name}: {row}": reason for t in tables for row, reason in t.failures.items()}
+    if failures:
+        reasons = "; ".join(f"{row}: {reason}" for row, reason in failures.items())
+        raise InputError(f"{len(failures)} rows have no figures, all others are written. {reasons}")
+
+
+def figure_of(results: SweepResults, found: pd.DataFrame):
     """The figure that fits: lines over a grid, differences with intervals otherwise; None where there is neither."""
-    axes = results.declaration["axes"]
+    axes = results.axes
     if axes and results.rows:
-        return grid_figure(results.table[~results.table["row"].isin(UNTRAINED)], axes, results.title)
+        own = pd.concat([results.of(row) for row in results.rows])
+        return grid_figure(own, axes, results.evaluation.compared, results.title)
     if found.empty:
         return None
     energy = results.table.groupby("row")["energy_pj"].mean() / 1e6
     return difference_figure(found, energy, results.declaration["reference"], results.title)
 
 
-def cell_table(results: AblationResults, found: pd.DataFrame) -> pd.DataFrame:
+def cell_table(results: SweepResults, found: pd.DataFrame) -> pd.DataFrame:
     """The table as text: mean ± standard deviation over seeds, differences, cost, and the paper's own columns."""
-    rows = [row for row in [*results.rows, *UNTRAINED] if len(results.of(row))]
+    rows = [row for row in [*results.rows, *results.untrained] if len(results.of(row))]
     return pd.DataFrame([_cells(results, found, row) for row in rows])
 
 
-def _cells(results: AblationResults, found: pd.DataFrame, row: str) -> dict[str, str]:
+def _cells(results: SweepResults, found: pd.DataFrame, row: str) -> dict[str, str]:
     own = results.of(row)
     reference = results.declaration["reference"]
     cells = {"row": row, "seeds": str(own["seed"].notna().sum() or NOTHING)}
-    cells |= {metric: _spread(own[metric], "{:.1f}") for metric in METRICS}
-    for metric in COMPARED if reference else ():
+    cells |= {metric: _spread(own[metric], "{:.1f}") for metric in results.evaluation.shown}
+    for metric in results.evaluation.compared if reference else ():
         cells[f"Δ {metric}"] = _difference(results, found, row, metric)
     cells["firing rate"] = _spread(own["firing_rate"], "{:.3f}")
-    cells["energy a query, µJ"] = _spread(own["energy_pj"] / 1e6, "{:.1f}")
+    cells["energy per query, µJ"] = _spread(own["energy_pj"] / 1e6, "{:.1f}")
     cells["parameters"] = NOTHING if own["parameters"].isna().all() else f"{int(own['parameters'].iloc[0]):,}"
     if results.published:
         values = results.published["rows"].get(row)
@@ -75,8 +90,8 @@ def _spread(values: pd.Series, form: str) -> str:
     return mean if len(values) == 1 else f"{mean} ± {form.format(values.std())}"
 
 
-def _difference(results: AblationResults, found: pd.DataFrame, row: str, metric: str) -> str:
-    if row in UNTRAINED:
+def _difference(results: SweepResults, found: pd.DataFrame, row: str, metric: str) -> str:
+    if row in results.untrained:
         return NOTHING
     if results.same_as_reference(row):
         return "0, the same model" if row != results.declaration["reference"] else NOTHING
@@ -88,7 +103,7 @@ def _difference(results: AblationResults, found: pd.DataFrame, row: str, metric:
     return f"{line['difference']:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]".replace("-", "−") + mark
 
 
-def verdict(results: AblationResults, found: pd.DataFrame) -> str:
+def verdict(results: SweepResults, found: pd.DataFrame) -> str:
     """In words: which rows differ from the reference and which do not."""
     reference = results.declaration["reference"]
     if reference and reference not in results.rows:
@@ -115,12 +130,14 @@ def verdict(results: AblationResults, found: pd.DataFrame) -> str:
     return "\n".join(sentences)
 
 
-def caption(results: AblationResults, found: pd.DataFrame) -> list[str]:
+def caption(results: SweepResults, found: pd.DataFrame) -> list[str]:
     """What a reader needs to know to read the table."""
     lines = [
         "Mean ± standard deviation over seeds; energy and firing rate (spikes per neuron and step) of the mean query, "
         "energy an estimate for 45 nm fp32 arithmetic, not a measurement."
     ]
+    if results.provenance.get("changed"):
+        lines.append(f"{results.provenance['changed']}.")
     if len(found):
         seeds, firm = found["seeds"].min(), found["p_holm"].notna()
         lines.append(
@@ -151,50 +168,40 @@ def caption(results: AblationResults, found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def markdown(results: AblationResults, cells: pd.DataFrame, found: pd.DataFrame, figure: str | None) -> str:
-    """The table with its figure, verdict and notes as Markdown."""
+def markdown(results: SweepResults, cells: pd.DataFrame, found: pd.DataFrame, figure: str | None) -> str:
+    """The table with its figure, controls, verdict and notes as Markdown."""
     head = [f"# {results.title}", "", f"`{results.provenance['command']}`, commit {results.provenance['commit']}"]
-    lines = [*head, "", *_markdown_table(cells), "", *caption(results, found)]
+    lines = [*head, "", markdown_table(cells), *caption(results, found)]
     lines += ["", *(f"- {sentence}" for sentence in verdict(results, found).splitlines())]
     lines += [f"- {name}: no figures, {reason}" for name, reason in results.missing.items()]
     lines += [f"- {note}" for note in results.declaration["notes"]]
+    if results.controls:
+        lines += ["", "## Controls", "", CONTROLS_IN_WORDS, "", markdown_table(control_table(results))]
     if figure:
         lines += ["", f"![{results.title}]({figure}.png)"]
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(cells: pd.DataFrame) -> list[str]:
-    rows = [[text.replace("*", r"\*") for text in row] for row in cells.to_numpy().tolist()]
-    rule = ["---", *["---:"] * (len(cells.columns) - 1)]
-    return [f"| {' | '.join(row)} |" for row in (list(cells.columns), rule, *rows)]
+def control_table(results: SweepResults) -> pd.DataFrame:
+    """What each row answers as it is and under each control: mean ± standard deviation over seeds."""
+    lines = []
+    for row in results.rows:
+        for metric in results.evaluation.compared:
+            cells = {"row": row, "figure": metric, "as it is": _spread(results.of(row)[metric], "{:.1f}")}
+            for name in results.controls:
+                cells[name] = _spread(results.control(row, name)[metric], "{:.1f}")
+            lines.append(cells)
+    return pd.DataFrame(lines)
 
 
-def latex(results: AblationResults, cells: pd.DataFrame, found: pd.DataFrame, name: str) -> str:
-    """The table as a LaTeX float; needs the package booktabs."""
+def latex(results: SweepResults, cells: pd.DataFrame, found: pd.DataFrame, name: str) -> str:
+    """The table as a LaTeX float."""
     published = [column for column in cells if "published" in column]
     ours = [column for column in cells if column not in published]
-    heads = [*ours, *(column.partition(",")[0] for column in published)]
-    lines = [r"\begin{table*}", r"\centering\small", rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule"]
+    groups = []
     if published:
-        group = f"published ({results.published['short']})"
-        lines.append(
-            rf"\multicolumn{{{len(ours)}}}{{c}}{{ours, {_tex(results.table['data'].iloc[0])} data}} & "
-            rf"\multicolumn{{{len(published)}}}{{c}}{{{_tex(group)}}} \\"
-        )
-        lines.append(rf"\cmidrule(r){{1-{len(ours)}}}\cmidrule(l){{{len(ours) + 1}-{len(heads)}}}")
-    lines += [_tex_row(heads), r"\midrule", *map(_tex_row, cells.to_numpy().tolist()), r"\bottomrule"]
+        data = results.table["data"].iloc[0]
+        groups = [(f"ours, {data} data", len(ours)), (f"published ({results.published['short']})", len(published))]
+    heads = [*ours, *(column.partition(",")[0] for column in published)]
     words = " ".join([f"{results.title}.", *caption(results, found)])
-    return "\n".join([*lines, r"\end{tabular}", rf"\caption{{{_tex(words)}}}", rf"\label{{tab:{name}}}",
-                      r"\end{table*}"]) + "\n"  # fmt: skip
-
-
-def _tex_row(cells: list[str]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
-
-
-_SIGNS = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "−": "$-$", "µ": r"$\mu$"}
-_SIGNS |= {"–": "--", "Δ": r"$\Delta$", "<": "$<$"}
-
-
-def _tex(text: str) -> str:
-    return "".join(_SIGNS.get(sign, sign) for sign in text)
+    return latex_table(cells, words, f"tab:{name}", heads=heads, groups=groups)

@@ -6,14 +6,16 @@ import importlib.util
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import snnvtg
 from snnvtg.data import DataSplits
+from snnvtg.errors import InputError
 from snnvtg.models import Recipe, model_name
 from snnvtg.reporting import write_json
+from snnvtg.sweeps.table import read_rows
 from snnvtg.training import Checkpoint, load_checkpoint, train
 
 PACKAGE = Path(snnvtg.__file__).parent
@@ -53,7 +55,7 @@ def imported_files(modules: Iterable[str]) -> set[Path]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _source(module: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(module)
@@ -109,3 +111,18 @@ def described(recipe: Recipe, data: DataSplits, seed: int) -> dict[str, Any]:
         "model": recipe.model,
         "training": recipe.training,
     }
+
+
+def checkpoint_of_row(table: Path, row: str | None, seed: int | None, runs: Path) -> Path:
+    """The checkpoint of a row of a sweep's table, by its column `run`; InputError names the rows there are."""
+    found = read_rows(table, ("row", "seed", "run"))
+    found = found[found["seed"].notna()].drop_duplicates(["row", "seed"])
+    chosen = found[(found["row"] == row) & ((found["seed"] == seed) | (seed is None))]
+    if chosen.empty:
+        known = ", ".join(dict.fromkeys(found["row"]))
+        seeds = " ".join(map(str, sorted(found["seed"].unique())))
+        raise InputError(f"{table}: no row {row!r}, seed {seed}; give --row, one of: {known}; seeds: {seeds}")
+    path = runs / chosen["run"].iloc[0] / "finished.pt"
+    if not path.is_file():
+        raise InputError(f"{path}: the model of row {row!r} is not there any more; run the sweep again, or name --runs")
+    return path

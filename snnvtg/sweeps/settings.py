@@ -81,7 +81,9 @@ def as_model(recipe: Recipe, name: str) -> Recipe:
 
 def transferred(config: Any, target: type) -> Any:
     """An instance of the dataclass `target` with the values of `config` for the fields both inherit from one class."""
-    shared = next((base for base in target.__mro__ if dataclasses.is_dataclass(base) and isinstance(config, base)), None)
+    shared = next(
+        (base for base in target.__mro__ if dataclasses.is_dataclass(base) and isinstance(config, base)), None
+    )
     if shared is None:
         return target()
     values = {}

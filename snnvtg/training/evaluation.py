@@ -29,9 +29,7 @@ def evaluation_of(model: GroundingModel, dataset: GroundingDataset) -> Evaluatio
     return VIDEO_RETRIEVAL if model.needs.every_video else EVALUATIONS[dataset.evaluation]
 
 
-def answer_split(
-    model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
-) -> Any:
+def answer_split(model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu") -> Any:
     """What `evaluation_of` scores: predictions in the order of `dataset`, or a ranking of its videos for each qid."""
     if not model.needs.every_video:
         return predict_split(model, dataset, batch_size=batch_size, device=device)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from snnvtg.data import DataSplits, GroundingDataset
-from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.metrics import retrieval_metrics
+from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.records import Prediction
 
 LEVELS = np.linspace(-0.5, 1.5, 41)

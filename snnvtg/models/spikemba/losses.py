@@ -34,9 +34,7 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
                 f"loss.contrastive_temperature: expected a number above 0, got {self.contrastive_temperature}"
             )
         if not self.rate_target <= 1:
-            raise InputError(
-                f"loss.rate_target: expected spikes per neuron and step in [0, 1], got {self.rate_target}"
-            )
+            raise InputError(f"loss.rate_target: expected spikes per neuron and step in [0, 1], got {self.rate_target}")
 
 
 def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> dict[str, Tensor]:

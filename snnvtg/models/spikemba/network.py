@@ -146,6 +146,7 @@ class SpikeMba(ClipwiseModel):
     config_class = SpikeMbaConfig
     output_class = SpikeMbaOutput
     configs = CONFIGS
+    ablations = ("table4", "figure3", "neuron")
     config: SpikeMbaConfig
 
     def __init__(self, config: SpikeMbaConfig, video_width: int, text_width: int):

@@ -1,6 +1,6 @@
 """Which video holds the moment? Scores every query of a split against every video of it (PRVR).
 
-    python experiments/video_retrieval.py --checkpoint runs/train/best.pt --data FOLDER --queries 100 --out prvr.csv
+    python experiments/tools/video_retrieval.py --checkpoint runs/train/best.pt --data FOLDER --queries 100 --out prvr.csv
 
 Prints R@1, R@5, R@10, R@100 and SumR in percent, ties read against the model, beside what guessing gives. Queries ×
 videos passes; 100 queries against 300 videos take minutes on a CPU. A model trained within videos only has never
@@ -14,27 +14,23 @@ from typing import Literal
 
 import pandas as pd
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
+from snnvtg.cli.options import CheckpointOptions, DataOptions
 from snnvtg.data.video_rankings import write_video_rankings
 from snnvtg.errors import InputError
-from snnvtg.metrics.video_retrieval import RANKS
+from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
 from snnvtg.neurons import set_backend
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.studies.options import DataOptions
-from snnvtg.studies.video_retrieval import Score, retrieval_figures, video_scores
-from snnvtg.training.checkpoint import load_checkpoint
+from snnvtg.training.evaluation import video_scores
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataOptions, CheckpointOptions):
     """Retrieve videos."""
 
-    checkpoint: Path = Path("runs/train/best.pt")
     split: Literal["val", "test"] = "test"
     queries: int | None = None
     """only the first so many, against the videos of these; none: all"""
-    score: Score = "foreground"
-    """what of a video's best clip counts"""
     batch_size: int = 32
     backend: str = "auto"
     """LIF backend"""
@@ -48,14 +44,14 @@ def main(options: Options) -> None:
     """Score and print."""
     if options.queries is not None and options.queries < 1:
         raise InputError(f"queries is {options.queries}; expected at least 1")
-    checkpoint, data = load_checkpoint(options.checkpoint), options.load()
-    checkpoint.require(data, options.checkpoint)
+    checkpoint, data = options.load(), options.source.load()
+    checkpoint.require(data, options.file())
     dataset = getattr(data, options.split)
     dataset = dataset.subset(range(len(dataset))[: options.queries])
     model = checkpoint.build()
     set_backend(model, options.backend)
-    scores, vids = video_scores(model, dataset, score=options.score, batch_size=options.batch_size)
-    figures = retrieval_figures(scores, dataset, vids)
+    scores, vids = video_scores(model, dataset, batch_size=options.batch_size)
+    figures = video_retrieval_metrics(scores, relevance([query.vid for query in dataset.queries], vids))
     guessing = {f"R@{rank}": 100 * min(rank / len(vids), 1) for rank in RANKS}
     guessing["SumR"] = sum(guessing.values())
     table = pd.DataFrame({"metric": list(figures), "model": figures.values(), "guessing": guessing.values()})
@@ -69,5 +65,10 @@ def main(options: Options) -> None:
         write_json(provenance(config=options, checksum=data.checksum), options.out.with_suffix(".json"))
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Run the command."""
     run(Options, main, __doc__)
+
+
+if __name__ == "__main__":
+    start()

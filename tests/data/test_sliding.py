@@ -3,7 +3,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snnvtg.data.windows import window_starts, windowed_batches
+from snnvtg.data.sliding import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
 from snnvtg.records import Prediction, Query
