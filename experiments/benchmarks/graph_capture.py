@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from snnvtg.layers.slots import SlotLayout
+from snnvtg.models.output import GroundingOutput
 from torch import Tensor, nn
 
-from snnvtg.layers.slots import SlotLayout
 from snnvtg.models import SpikeMba
-from snnvtg.models.output import GroundingOutput
 from snnvtg.records import Batch
 
 

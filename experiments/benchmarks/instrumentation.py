@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from snnvtg.training.losses import grounding_losses
 
 from snnvtg.cli.command import run
 from snnvtg.data.synthetic import SyntheticConfig, generate
@@ -26,7 +27,6 @@ from snnvtg.instrumentation import FiringRates
 from snnvtg.models import SpikeMba, SpikeMbaConfig
 from snnvtg.reporting import provenance, write_csv, write_json
 from snnvtg.training import LossConfig
-from snnvtg.training.losses import grounding_losses
 
 Step = Callable[[], object]
 QUERIES = 10

@@ -17,13 +17,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from snnvtg.models.output import predict
 
 from snnvtg.cli.command import run
 from snnvtg.data.sliding import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
 from snnvtg.models import SpikeMba
-from snnvtg.models.output import predict
 from snnvtg.records import Prediction, Query
 from snnvtg.reporting import provenance, write_csv, write_json
 from snnvtg.training import PRESETS

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from snnvtg.training.losses import grounding_losses
 from torch.profiler import ProfilerActivity, profile, record_function
 
 import scan_rivals as rivals
@@ -16,7 +17,6 @@ from snnvtg.models import SpikeMba
 from snnvtg.neurons import set_backend
 from snnvtg.records import Batch, Query
 from snnvtg.training import TrainingConfig
-from snnvtg.training.losses import grounding_losses
 
 # the part an operator belongs to, by its own name or that of one it runs in
 PARTS = {

@@ -2,7 +2,7 @@
 
     python experiments/ablation.py                               # synthetic data, about 10 minutes on 2 cores
     python experiments/ablation.py --data FOLDER --seeds 0 1 2   # your features
-    python experiments/ablation.py --sweeps table4 my_own.yaml   # a sweep is a small file, see snnvtg/sweeps/declaration.py
+    python experiments/ablation.py --sweeps table4 my_own.yaml   # a sweep is a small file, see README
     python experiments/ablation.py --render                      # tables and figures from the CSVs, nothing is run
 
 Writes into --out for each sweep NAME.csv (a row per model and seed), NAME_queries.csv (each query's figures, enough to

@@ -19,7 +19,7 @@ from snnvtg.sweeps.trial import Inference, Split, Trial
 
 @dataclass(frozen=True)
 class DataOptions(DataSource):
-    """Which data: the embedded synthetic set, a folder (--data), or a benchmark of the field (--dataset, --features)."""
+    """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
 
     # settings of sweeps, changed by --set data.fold=0 and the like
     fold: tyro.conf.Suppress[int | None] = None

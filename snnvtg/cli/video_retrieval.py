@@ -1,6 +1,6 @@
 """Which video holds the moment? Scores every query of a split against every video of it (PRVR).
 
-    python experiments/tools/video_retrieval.py --checkpoint runs/train/best.pt --data FOLDER --queries 100 --out prvr.csv
+    python experiments/tools/video_retrieval.py --checkpoint best.pt --data FOLDER --queries 100 --out prvr.csv
 
 Prints R@1, R@5, R@10, R@100 and SumR in percent, ties read against the model, beside what guessing gives. Queries ×
 videos passes; 100 queries against 300 videos take minutes on a CPU. A model trained within videos only has never

@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.dataset import DataSplits
 from snnvtg.data.folder import load_folder
 from snnvtg.data.folds import without_fold
@@ -15,7 +14,7 @@ from snnvtg.errors import InputError
 
 @dataclass(frozen=True)
 class DataSource:
-    """Which data: the embedded synthetic set, a folder (--data), or a benchmark of the field (--dataset, --features)."""
+    """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
 
     data: Path | None = None
     """folder with train.jsonl, val.jsonl, test.jsonl, features/ and glove*.txt; none: the embedded synthetic set"""
@@ -116,10 +115,3 @@ def _load(source: DataSource, answers: bool) -> DataSplits:
         packed=source.packed,
         answers=answers,
     )
-
-
-def benchmark_of(source: DataSource) -> str | None:
-    """The name of the benchmark; None for a folder or the synthetic set. InputError where there is none of that name."""
-    if source.dataset is not None:
-        benchmark(source.dataset)
-    return source.dataset

@@ -37,7 +37,7 @@ MODELS: Mapping[str, type[GroundingModel]] = _Folders()
 
 
 def model_class(name: str) -> type[GroundingModel]:
-    """The model called `name`: one of MODELS, an installed plugin, or `module:Class`; InputError where there is none."""
+    """The model called `name`: one of MODELS, of an installed plugin, or at `module:Class`; else InputError."""
     return check_model(plugins.find("models", name, MODELS), name)
 
 

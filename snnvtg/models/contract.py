@@ -117,7 +117,7 @@ class GroundingModel(nn.Module, ABC):
 
     @classmethod
     def published(cls) -> Mapping[str, Any]:
-        """Figures of the model's paper by sweep, from `published.yaml` beside the model; none where there is no such file.
+        """Figures of the model's paper by sweep, from `published.yaml` beside the model; none without such a file.
 
         Each has `source`, `short`, `caution`, `columns`, and `rows` of as many figures.
         """

@@ -38,7 +38,7 @@ def untrained(trial: Trial) -> Iterator[tuple[str, str, Accuracy, np.ndarray, np
 
 
 def fixed_window(data: DataSplits, split: GroundingDataset) -> list[Prediction]:
-    """The best fixed window of the training set for every query of `split`; a clip's saliency is whether it is inside."""
+    """The best fixed window of the training set for every query of `split`; a clip inside has saliency 1."""
     predictions = prior_predictions(split.queries, fit_prior([q for q in data.train.queries if q.relevant_windows]))
     found = []
     for prediction, query in zip(predictions, split.queries, strict=True):

@@ -56,7 +56,7 @@ def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, tempera
     """(K, 3): every window between two clip borders, the K = 100 best of them.
 
     The score is the expected IoU times the probability of the video's best clip: the first ranks the windows of one
-    video, the second says whether the video holds the moment, without which windows of two videos could not be compared.
+    video, the second says whether the video holds the moment, and so compares windows of two videos.
     Beyond 200 clips only the 200 heaviest proposals count, and only borders next to one of theirs: all windows of an
     hour against all its proposals would be ten thousand million pairs.
     """

@@ -1,0 +1,3 @@
+from moved import stop
+
+stop(__file__)
