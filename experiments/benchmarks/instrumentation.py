@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
+from quiet import run
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import Account, Ledger
 from snnvtg.energy.records import compact

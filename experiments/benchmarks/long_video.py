@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
+from quiet import run
 from snnvtg.data.windows import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
