@@ -28,12 +28,13 @@ CHECKS = {
     "doctor": ("-m snnvtg.doctor", 60),
     # the project's own options ask for a plugin that a machine lent for ten minutes may lack
     "tests": ("-m pytest -o addopts=--import-mode=importlib -m gpu -q --maxfail=20 tests", 120),
-    "scan": ("experiments/benchmark_scan.py --device cuda --fresh --budget 0.3", 100),
+    "scan": ("experiments/benchmarks/scan.py --device cuda --fresh --budget 0.3", 100),
     "step": (
-        "experiments/benchmark_train_step.py --device cuda --batch-sizes 64 256 --precisions float32 bf16 --budget 1.5",
+        "experiments/benchmarks/train_step.py --device cuda --batch-sizes 64 256 --precisions float32 bf16"
+        " --budget 1.5",
         150,
     ),
-    "lif": ("experiments/benchmark_lif.py --device cuda", 60),
+    "lif": ("experiments/benchmarks/lif.py --device cuda", 60),
     "conformance": ("-m snnvtg.neurons.conformance fused --device cuda", 40),
     "training": (
         "experiments/train.py --device cuda --preset demo --set training.precision=bf16 --out runs/gpu_checks",

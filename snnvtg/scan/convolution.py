@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnvtg.backends import Backend, Operation
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import convolution_cpu, external
-from snnvtg.scan.choose import Backend, choose, operation
 from snnvtg.scan.inputs import check_mask, compute_dtype
 
 
@@ -62,12 +62,12 @@ def _run_torch(call: Convolution) -> Tensor:
     return _finish(call, F.conv1d(x, weight[:, None], bias, groups=x.shape[1]).transpose(1, 2))
 
 
-CAUSAL_CONV1D = operation(
+CAUSAL_CONV1D = Operation(
     "causal_conv1d",
     (
-        Backend("reference", _run_reference, "It runs everywhere."),
+        Backend("reference", _run_reference),
         Backend("cpu", convolution_cpu.run, convolution_cpu.REMEDY, convolution_cpu.missing, convolution_cpu.refuses),
-        Backend("torch", _run_torch, "It runs everywhere."),
+        Backend("torch", _run_torch),
         Backend(
             "causal-conv1d",
             external.run_convolution,
@@ -99,7 +99,7 @@ def causal_conv1d(
     """
     call = Convolution(x, weight, bias, activation, valid_mask, reverse)
     _check(call)
-    return choose(CAUSAL_CONV1D, backend, call).run(call)
+    return CAUSAL_CONV1D.choose(backend, x.device.type, call).run(call)
 
 
 def _check(call: Convolution) -> None:

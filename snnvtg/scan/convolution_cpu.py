@@ -5,8 +5,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from snnvtg import pages
-from snnvtg.scan.choose import only_on
+from snnvtg.backends import only_on
 from snnvtg.scan.cpu_kernels import REMEDY, build_problems, library, pointer
 from snnvtg.scan.inputs import compute_dtype
 
@@ -48,8 +47,8 @@ def _call(kernel: str, x: Tensor, width: int, tensors: list, silu: bool, reverse
 def _convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, valid_mask: Tensor | None, silu: bool, reverse: bool
 ) -> Tensor:
-    x, taps = pages.contiguous(x), weight.t().contiguous()
-    y = pages.empty(x.shape, x.dtype, x.device)
+    x, taps = x.contiguous(), weight.t().contiguous()
+    y = torch.empty_like(x)
     bias, valid_mask = (None if t is None else t.contiguous() for t in (bias, valid_mask))
     _call("forward", x, weight.shape[1], [x, taps, bias, valid_mask], silu, reverse, [y])
     return y
@@ -70,9 +69,9 @@ def _convolution_backward(
     silu: bool,
     reverse: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    x, taps, grad_y = pages.contiguous(x), weight.t().contiguous(), pages.contiguous(grad_y)
+    x, taps, grad_y = x.contiguous(), weight.t().contiguous(), grad_y.contiguous()
     bias, valid_mask = (None if t is None else t.contiguous() for t in (bias, valid_mask))
-    grad_x = pages.empty(x.shape, x.dtype, x.device)
+    grad_x = torch.empty_like(x)
     grad_weight, grad_bias = x.new_empty(x.shape[0], *taps.shape), x.new_empty(x.shape[0], x.shape[2])
     tensors = [x, taps, bias, valid_mask, grad_y]
     _call("backward", x, weight.shape[1], tensors, silu, reverse, [grad_x, grad_weight, grad_bias])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnvtg.scan.choose import only_on
+from snnvtg.backends import only_on
 from snnvtg.scan.inputs import Scan, ScanInputs
 
 SCAN_REMEDY = (

@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from snnvtg.scan.choose import only_on
+from snnvtg.backends import only_on
 
 REMEDY = "Install numba, which brings a compiler of its own (pip install numba), or ask for the torch backend."
 GROUPS = 4  # groups of channels at most: the same on every machine, so that sums are of the same order everywhere

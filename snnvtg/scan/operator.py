@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from snnvtg import pages
 from snnvtg.scan import cpu_kernels, triton_scan
 from snnvtg.scan.inputs import Scan, compute_dtype
 
@@ -57,20 +56,15 @@ def run(scan: Scan) -> tuple[Tensor, list[Tensor]]:
     return out.to(dtype), [state.transpose(1, 2) for state in states]
 
 
-def _empty(like: Tensor, *shape: int) -> Tensor:
-    # results of tens of megabytes: fresh pages cost more than filling them
-    return pages.empty(shape, like.dtype, like.device)
-
-
 def _absent(tensor: Tensor) -> bool:
     # the state of an empty batch is empty too, but not absent
     return tensor.dim() == 1 and not tensor.numel()
 
 
 def _call(tensors, z, valid_mask, softplus, reverse) -> Call:
-    fields = [None if _absent(tensor) else pages.contiguous(tensor) for tensor in tensors]
+    fields = [None if _absent(tensor) else tensor.contiguous() for tensor in tensors]
     directions = [fields[start : start + FIELDS] for start in range(0, len(fields), FIELDS)]
-    z, valid_mask = (None if tensor is None else pages.contiguous(tensor) for tensor in (z, valid_mask))
+    z, valid_mask = (None if tensor is None else tensor.contiguous() for tensor in (z, valid_mask))
     return Call(directions, z, valid_mask, softplus, reverse)
 
 
@@ -91,23 +85,23 @@ def _scan(
     return out, y, states, checkpoints
 
 
-def _outputs(tensors, z, keep, empty=_empty):
+def _outputs(tensors, z, keep):
     u = tensors[0]
     batch, length, channels = u.shape
-    out = empty(u, *u.shape)
-    y = empty(u, *u.shape) if z is not None and keep else u.new_empty(0)
+    out = u.new_empty(u.shape)
+    y = u.new_empty(u.shape) if z is not None and keep else u.new_empty(0)
     states, checkpoints = [], []
     for A in tensors[2::FIELDS]:
-        states.append(empty(u, batch, *A.shape))
+        states.append(u.new_empty(batch, *A.shape))
         chunks = -(-length // CHUNK) if keep else 0
         # how the channels lie in a checkpoint is the kernels' own affair; they may fill up to a multiple of 16
-        checkpoints.append(empty(u, batch, chunks, A.shape[0] * -(-channels // 16) * 16))
+        checkpoints.append(u.new_empty(batch, chunks, A.shape[0] * -(-channels // 16) * 16))
     return out, y, states, checkpoints
 
 
 @_scan.register_fake
 def _(tensors, z, valid_mask, softplus, reverse, keep):
-    return _outputs(tensors, z, keep, torch.Tensor.new_empty)
+    return _outputs(tensors, z, keep)
 
 
 @torch.library.custom_op("snnvtg::selective_scan_backward", mutates_args=())
@@ -124,10 +118,10 @@ def _scan_backward(
 ) -> list[Tensor]:
     """Gradients of `tensors` in order, then of z (empty where there is none)."""
     call = _call(tensors, z, valid_mask, softplus, reverse)
-    grad_z = call.u.new_empty(0) if z is None else _empty(call.u, *call.u.shape)
+    grad_z = call.u.new_empty(0) if z is None else torch.empty_like(call.u)
     gradients = [_partial_gradients(call, direction) for direction in call.directions]
     grad_states = [None if _absent(state) else state.contiguous() for state in grad_states]
-    call.kernels.backward(call, gradients, y, pages.contiguous(grad_out), grad_states, checkpoints, grad_z)
+    call.kernels.backward(call, gradients, y, grad_out.contiguous(), grad_states, checkpoints, grad_z)
     results = []
     for direction, (u, delta, A, B, C, D, bias, initial) in zip(call.directions, gradients, strict=True):
         optional = zip(direction[5:], (D.sum(0), bias.sum(0), initial), strict=True)
@@ -144,7 +138,7 @@ def _partial_gradients(call: Call, direction: list[Tensor | None]) -> list[Tenso
     states, groups = direction[2].shape[0], call.kernels.groups(call)
     shapes = [(batch, states, channels), (groups, batch, length, states), (groups, batch, length, states)]
     shapes += [(batch, channels), (batch, channels), (batch, states, channels)]
-    return [_empty(u, *shape) for shape in (u.shape, u.shape, *shapes)]
+    return [u.new_empty(shape) for shape in (u.shape, u.shape, *shapes)]
 
 
 @_scan_backward.register_fake

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from snnvtg.backends import Backend, Operation, only_on
 from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import cpu_kernels, external, numba_scan, operator, portable, reference, triton_scan
-from snnvtg.scan.choose import Backend, Operation, choose, only_on, operation
 from snnvtg.scan.inputs import Scan, ScanInputs, check
 
 
@@ -13,16 +13,15 @@ def _cpu_missing(device_type: str) -> list[str]:
 
 
 BACKENDS = (
-    Backend("reference", reference.run, "It runs everywhere."),
+    Backend("reference", reference.run),
     Backend("cpu", operator.run, cpu_kernels.REMEDY, _cpu_missing),
     Backend("numba", portable.run_numba, numba_scan.REMEDY, numba_scan.missing),
-    Backend("torch", portable.run_torch, "It runs everywhere."),
+    Backend("torch", portable.run_torch),
     Backend("triton", operator.run, triton_scan.REMEDY, triton_scan.missing),
     Backend("mamba-ssm", external.run_scan, external.SCAN_REMEDY, external.scan_missing, external.scan_refuses),
 )
 PREFERENCE = {"cpu": ("cpu", "numba", "torch"), "cuda": ("mamba-ssm", "triton", "torch")}
-ONE_DIRECTION = operation("selective_scan", BACKENDS, PREFERENCE)
-TWO_DIRECTIONS = operation("bidirectional_selective_scan", BACKENDS, PREFERENCE)
+SELECTIVE_SCAN = Operation("selective_scan", BACKENDS, PREFERENCE)
 
 
 @leaf_op("selective_scan")
@@ -55,7 +54,7 @@ def selective_scan(
     """
     inputs = ScanInputs(u, delta, A, B, C, D, delta_bias, delta_softplus, initial_state)
     scan = Scan((inputs,), (reverse,), z, valid_mask, return_state)
-    y, states = _run(ONE_DIRECTION, scan, backend)
+    y, states = _run(scan, backend)
     return (y, states[0]) if return_state else y
 
 
@@ -69,9 +68,9 @@ def bidirectional_selective_scan(
     backend: str = "auto",
 ) -> Tensor:
     """The sum (B, L, D) of a scan from first to last and one from last to first, gated once by silu(z)."""
-    return _run(TWO_DIRECTIONS, Scan((forward, backward), (False, True), z, valid_mask), backend)[0]
+    return _run(Scan((forward, backward), (False, True), z, valid_mask), backend)[0]
 
 
-def _run(which: Operation, scan: Scan, backend: str) -> tuple[Tensor, list[Tensor]]:
+def _run(scan: Scan, backend: str) -> tuple[Tensor, list[Tensor]]:
     check(scan)
-    return choose(which, backend, scan).run(scan)
+    return SELECTIVE_SCAN.choose(backend, scan.device.type, scan).run(scan)

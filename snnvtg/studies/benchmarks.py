@@ -34,7 +34,7 @@ class BenchmarkOptions(DataOptions):
     domain: str | None = None
     """one of TVSum's or YouTube Highlights' domains, on each of which the field trains a model"""
     packed: Path | None = None
-    """with --dataset: features packed by experiments/pack_features.py, for data larger than memory"""
+    """with --dataset: features packed by experiments/tools/pack_features.py, for data larger than memory"""
 
     def loader(self, answers: bool = True) -> Callable[[], DataSplits]:
         """A function other processes can call to load the data; `answers=False` admits a split without truths."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from snnvtg import pages
+from snnvtg import memory
 from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.errors import InputError
 from snnvtg.models import MODELS
@@ -38,12 +38,12 @@ def train(
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
     `last.pt` there goes on from it, and ends with the figures of an undisturbed run (exactly so on CPU). On a CPU the
-    process keeps the memory it frees from then on (`snnvtg.pages.keep_freed_memory`).
+    process keeps the memory it frees from then on (`snnvtg.memory.keep_freed_memory`).
     """
     if config.precision == "bf16" and device == "cpu":
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
-        pages.keep_freed_memory()
+        memory.keep_freed_memory()
     run = _Run(model_name, model_config, config, data, seed, device)
     if folder is not None and (folder / "last.pt").is_file():
         run.restore(load_checkpoint(folder / "last.pt"), folder / "last.pt")

@@ -12,7 +12,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from snnvtg.measuring import in_own_process, peak_of
+from measuring import in_own_process, peak_of
 from snnvtg.neurons.backends import BACKENDS
 from snnvtg.neurons.module import LIF
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from lif_profile import profile_fused
+from lif_timing import DIRECTIONS, Setting, kept_bytes, measure, runnable
 from snnvtg.errors import InputError
-from snnvtg.neurons.benchmark import DIRECTIONS, Setting, kept_bytes, measure, runnable
-from snnvtg.neurons.profiling import profile_fused
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "benchmark_lif.py"
+SCRIPT = Path(__file__).parents[3] / "experiments" / "benchmarks" / "lif.py"
 COLUMNS = "backend,device,dtype,T,B,L,C,direction,median_ms,floor_ms,ratio_to_fused,peak_mb".split(",")
 TINY = Setting((3, 2, 5, 16), repeats=3)
 
@@ -18,9 +18,9 @@ TINY = Setting((3, 2, 5, 16), repeats=3)
 @pytest.fixture
 def experiment(monkeypatch):
     """The experiment with shapes that take no time."""
-    spec = importlib.util.spec_from_file_location("benchmark_lif", SCRIPT)
+    spec = importlib.util.spec_from_file_location("lif", SCRIPT)
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(__import__("sys").modules, "benchmark_lif", module)
+    monkeypatch.setitem(__import__("sys").modules, "lif", module)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "SHAPES", ((2, 16, 3, 256), (3, 2, 3, 8)))
     monkeypatch.setattr(module, "LONGER", ())

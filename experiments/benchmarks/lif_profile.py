@@ -6,17 +6,16 @@ from statistics import median
 
 import torch
 
-from snnvtg import pages
+from lif_timing import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
 from snnvtg.neurons.backends import fused, fused_cpu
-from snnvtg.neurons.benchmark import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
 
 
 def profile_fused(setting: Setting) -> dict[str, float]:
     """Where a forward+backward call of `fused` on the CPU spends its milliseconds, caches flushed before each call.
 
-    `forward kernel`, `backward kernel`, `allocation` and `calling` (autograd, operator dispatch, argument checks) add
-    up to `total`. `arithmetic` is what the kernels take on data that never leaves the second-level cache, scaled to
-    this shape. `without recycled memory` and `without streaming stores` are totals with one of the two switched off.
+    `forward kernel`, `backward kernel` and `calling` (autograd, dispatch, checks, allocation) add up to `total`.
+    `arithmetic` is what the kernels take on data that never leaves the second-level cache, scaled to this shape;
+    `without streaming stores` is the total without them.
     """
     flush = torch.ones(FLOOR_BYTES // 8)
     moved = VALUES["forward+backward"] * torch.Size(setting.shape).numel() * setting.dtype.itemsize
@@ -26,19 +25,16 @@ def profile_fused(setting: Setting) -> dict[str, float]:
     # so small a problem is given to one thread
     arithmetic = (in_cache["forward kernel"] + in_cache["backward kernel"]) * scale / torch.get_num_threads()
     parts = _parts(setting, lambda: flush.add_(1))
-    limit, streamed = pages.shelf.limit, fused_cpu.STREAM
+    streamed = fused_cpu.STREAM
     try:
-        pages.shelf.limit = 0
-        fresh = _parts(setting, lambda: flush.add_(1))["total"]
-        pages.shelf.limit, fused_cpu.STREAM = limit, 1 << 62
+        fused_cpu.STREAM = 1 << 62
         cached = _parts(setting, lambda: flush.add_(1))["total"]
     finally:
-        pages.shelf.limit, fused_cpu.STREAM = limit, streamed
+        fused_cpu.STREAM = streamed
     return {
         "floor": moved / copy_gigabytes_per_second(setting) / 1e6,
         **parts,
         "arithmetic": arithmetic,
-        "without recycled memory": fresh,
         "without streaming stores": cached,
     }
 
@@ -56,10 +52,9 @@ def _parts(setting: Setting, between: Callable[[], object]) -> dict[str, float]:
 
         return run
 
-    kernel, empty = fused.KERNELS["cpu"], pages.empty
+    kernel = fused.KERNELS["cpu"]
     call = steps("fused", setting)["forward+backward"]
     fused.KERNELS["cpu"] = lambda direction, *rest: clocked(f"{direction} kernel", kernel)(direction, *rest)
-    pages.empty = clocked("allocation", empty)
     try:
         calls = []
         for _ in range(setting.repeats + 2):
@@ -68,7 +63,7 @@ def _parts(setting: Setting, between: Callable[[], object]) -> dict[str, float]:
             spent["total"] = timed(call, "cpu")
             calls.append(dict(spent))
     finally:
-        fused.KERNELS["cpu"], pages.empty = kernel, empty
+        fused.KERNELS["cpu"] = kernel
     parts = {name: median(c[name] for c in calls[2:]) for name in calls[-1]}
     parts["calling"] = parts["total"] - sum(value for name, value in parts.items() if name != "total")
     return parts

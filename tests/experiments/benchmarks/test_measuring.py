@@ -6,10 +6,9 @@ import sys
 import time
 
 import pytest
-import torch
 
-from snnvtg import measuring, pages
-from snnvtg.measuring import Company, in_own_process, peak_of
+import measuring
+from measuring import Company, in_own_process, peak_of
 
 
 def test_a_function_runs_in_a_process_of_its_own():
@@ -54,12 +53,3 @@ def test_the_share_of_others_sees_a_busy_process():
     finally:
         child.kill()
         child.wait()
-
-
-@pytest.mark.parametrize("size", [3, 1200])
-def test_a_strided_tensor_is_copied_and_one_in_order_is_not(size):
-    wide = torch.randn(size, 2 * size)
-    half = wide.chunk(2, -1)[1]
-    copy = pages.contiguous(half)
-    assert copy.is_contiguous() and torch.equal(copy, half)
-    assert pages.contiguous(wide) is wide

@@ -8,15 +8,15 @@ SCAN = "backend,device,dtype,L,B,D,N,direction,median_ms,peak_mb,max_rel_err,thr
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("benchmark_scan", ["--lengths", "0"], "--lengths: expected numbers from 1"),
-        ("benchmark_scan", ["--threads", "0"], "--threads: expected numbers from 1 to 1024"),
-        ("benchmark_scan", ["--budget", "nan"], "--budget: expected seconds above 0, got nan"),
-        ("benchmark_scan", ["--backends", "nonsense"], "nonsense: there is no such backend"),
-        ("benchmark_train_step", ["--batch-sizes", "0"], "--batch-sizes: expected numbers from 1"),
-        ("benchmark_train_step", ["--rival-batch-sizes", "-1"], "--rival-batch-sizes: expected numbers from 1"),
-        ("benchmark_train_step", ["--budget", "-1"], "--budget: expected seconds"),
-        ("benchmark_train_step", ["--modes", "foo"], "got foo"),
-        ("benchmark_train_step", ["--modes", "graph"], "graph on a GPU only"),
+        ("benchmarks/scan", ["--lengths", "0"], "--lengths: expected numbers from 1"),
+        ("benchmarks/scan", ["--threads", "0"], "--threads: expected numbers from 1 to 1024"),
+        ("benchmarks/scan", ["--budget", "nan"], "--budget: expected seconds above 0, got nan"),
+        ("benchmarks/scan", ["--backends", "nonsense"], "nonsense: there is no such backend"),
+        ("benchmarks/train_step", ["--batch-sizes", "0"], "--batch-sizes: expected numbers from 1"),
+        ("benchmarks/train_step", ["--rival-batch-sizes", "-1"], "--rival-batch-sizes: expected numbers from 1"),
+        ("benchmarks/train_step", ["--budget", "-1"], "--budget: expected seconds"),
+        ("benchmarks/train_step", ["--modes", "foo"], "got foo"),
+        ("benchmarks/train_step", ["--modes", "graph"], "graph on a GPU only"),
     ],
 )
 def test_a_bad_option(command, tmp_path, capsys, name, arguments, message):
@@ -37,12 +37,12 @@ def test_a_bad_option(command, tmp_path, capsys, name, arguments, message):
 def test_a_table_that_is_something_else_is_left_as_it_is(command, tmp_path, capsys, content, message):
     table = tmp_path / "table.csv"
     table.write_text(content)
-    assert command("benchmark_scan", "--lengths", "3", "--backends", "cpu", "--out", str(table)) == 2
+    assert command("benchmarks/scan", "--lengths", "3", "--backends", "cpu", "--out", str(table)) == 2
     assert message in capsys.readouterr().err
     assert table.read_text() == content
 
 
-@pytest.mark.parametrize("name", ["benchmark_scan", "benchmark_train_step"])
+@pytest.mark.parametrize("name", ["benchmarks/scan", "benchmarks/train_step"])
 def test_a_place_that_cannot_be_written(command, tmp_path, capsys, name):
     (tmp_path / "file").write_text("kept")
     for place, why in ((tmp_path, "it is a folder"), (tmp_path / "file" / "x.csv", "cannot be written")):

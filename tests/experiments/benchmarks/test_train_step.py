@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graph_capture import graphed
 from snnvtg.models import SpikeMba, SpikeMbaConfig
-from snnvtg.studies.graph import graphed
-from snnvtg.studies.step import by_part, random_batch, rival_pieces, steps
+from step_parts import by_part, random_batch, rival_pieces, steps
 
 
 @pytest.fixture

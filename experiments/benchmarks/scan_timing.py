@@ -13,9 +13,10 @@ from statistics import median
 import torch
 from torch import Tensor
 
+import scan_rivals as rivals
+from measuring import in_own_process, peak_of
 from snnvtg.errors import BackendError
-from snnvtg.measuring import in_own_process, peak_of
-from snnvtg.scan import cpu_kernels, rivals
+from snnvtg.scan import cpu_kernels
 from snnvtg.scan.selective import selective_scan
 
 DIRECTIONS = ("forward", "forward+backward")

@@ -1,4 +1,4 @@
-"""Memory kept for the next call; the shelf itself is tested with kernels that use it (tests/neurons/test_fused.py)."""
+"""Memory the C library keeps for the next call, where asked to."""
 
 import os
 import platform
@@ -13,24 +13,24 @@ SCRIPT = """
 import resource
 from pathlib import Path
 import numpy as np
-from snnvtg import pages
+from snnvtg import memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
-kept = pages.keep_freed_memory()
+kept = memory.keep_freed_memory()
 np.ones(12_500_000)
 begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 np.ones(12_500_000)
 faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun
 free = resident()
-pages.give_back_freed_memory()
+memory.give_back_freed_memory()
 print(kept, faults, free - resident())
 """
 
 
-def outcome(shelf: str) -> tuple[bool, int, float]:
-    environment = os.environ | {"SNNVTG_SHELF_MB": shelf}
+def outcome(keep: str) -> tuple[bool, int, float]:
+    environment = os.environ | {"SNNVTG_KEEP_MEMORY": keep}
     words = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=100, env=environment
     ).stdout.split()
@@ -39,14 +39,14 @@ def outcome(shelf: str) -> tuple[bool, int, float]:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
 def test_freed_memory_is_used_again_without_a_visit_to_the_kernel_until_it_is_handed_back():
-    kept, faults, handed_back = outcome("1024")
+    kept, faults, handed_back = outcome("1")
     if not kept:
         pytest.skip("this glibc does not take a threshold of 256 MB")
     assert faults < 100  # 100 MB are 24,414 pages, or 48 huge ones
     assert handed_back > 90
 
 
-def test_the_c_library_is_left_alone_where_the_shelf_is_off():
+def test_the_c_library_is_left_alone_where_told_so():
     kept, _, handed_back = outcome("0")
     assert not kept
     assert handed_back < 50

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
+import scan_rivals as rivals
+from graph_capture import graphed
 from snnvtg.leaf_ops import observe
 from snnvtg.models import SpikeMba
 from snnvtg.neurons import set_backend
 from snnvtg.records import Batch, Query
-from snnvtg.scan import rivals
-from snnvtg.studies.graph import graphed
 from snnvtg.training import TrainingConfig
 from snnvtg.training.losses import grounding_losses
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from snnvtg import pages
+from snnvtg import memory
 
 Result = TypeVar("Result")
 
@@ -43,7 +43,7 @@ def peak_of(run: Callable[[], Result], device: str) -> tuple[float, Result]:
         result = run()
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 1e6, result
-    pages.give_back_freed_memory()  # else the call would find room without a trace
+    memory.give_back_freed_memory()  # else the call would find room without a trace
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     Path("/proc/self/clear_refs").write_text("5")  # lowers the high-water mark to what is resident now
     result = run()
