@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from snnvtg.training.losses import grounding_losses
 
-from snnvtg.cli.command import run
+from quiet import run
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import Account, Ledger
 from snnvtg.energy.account import compact

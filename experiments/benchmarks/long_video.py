@@ -17,10 +17,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from snnvtg.data.windows import window_starts, windowed_batches
 from snnvtg.models.output import predict
 
-from snnvtg.cli.command import run
-from snnvtg.data.sliding import window_starts, windowed_batches
+from quiet import run
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
 from snnvtg.models import SpikeMba

@@ -28,8 +28,8 @@ import scan_rivals as rivals
 from mamba_blocks import blocks, measure_block, replayed
 from measuring import Company
 from option_checks import check_counts, kept_rows
+from quiet import run
 from scan_timing import Setting, calls, measure
-from snnvtg.cli.command import run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style

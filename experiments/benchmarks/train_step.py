@@ -23,8 +23,8 @@ import torch
 
 from measuring import Company
 from option_checks import check_counts, kept_rows
+from quiet import run
 from snnvtg import memory
-from snnvtg.cli.command import run
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable

@@ -112,9 +112,8 @@ class Sweep:
     @property
     def declared_rows(self) -> tuple[Row, ...]:
         """The rows that are not combinations of the grid."""
-        return (
-            self.rows[: len(self.rows) - math.prod(len(values) for _, values in self.grid)] if self.grid else self.rows
-        )
+        combined = math.prod(len(values) for _, values in self.grid) if self.grid else 0
+        return self.rows[: len(self.rows) - combined]
 
     @property
     def columns(self) -> dict[str, str]:
