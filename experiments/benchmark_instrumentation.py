@@ -21,7 +21,7 @@ import torch
 from snnvtg.command import run
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import Account, Ledger
-from snnvtg.energy.records import compact
+from snnvtg.energy.account import compact
 from snnvtg.instrumentation import FiringRates
 from snnvtg.models import SpikeMba, SpikeMbaConfig
 from snnvtg.reporting import provenance, write_csv, write_json

@@ -1,11 +1,11 @@
 """What a model did (the ledger) and what that may cost (cost models)."""
 
+from snnvtg.energy.account import KINDS, Account, OpRecord
 from snnvtg.energy.costs import CostModel, load_cost_model
 from snnvtg.energy.ledger import Ledger, UnpricedOperationError
 from snnvtg.energy.memory import MemoryModel, load_memory_model
+from snnvtg.energy.per_query import QueryAccounts
 from snnvtg.energy.pricing import COST_MODELS, energy_breakdown_pj, energy_pj
-from snnvtg.energy.queries import QueryAccounts
-from snnvtg.energy.records import KINDS, Account, OpRecord
 
 __all__ = [
     "COST_MODELS",

@@ -8,8 +8,8 @@ textbook question, one fully connected layer of LIF neurons over T steps against
 import math
 from dataclasses import dataclass, replace
 
+from snnvtg.energy.account import Account, OpRecord
 from snnvtg.energy.pricing import AnyModel, energy_pj
-from snnvtg.energy.records import Account, OpRecord
 
 LITERATURE = (
     {"source": "Yan et al. 2024 (arXiv 2409.08290)", "num_timesteps": 5, "low": 0.057, "high": 0.057},

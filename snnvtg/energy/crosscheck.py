@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
-from snnvtg.energy.borders import leaves
+from snnvtg.energy.backward_markers import leaves
 from snnvtg.energy.ledger import Ledger
 from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.leaf_ops import observe

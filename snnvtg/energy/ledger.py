@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.energy.borders import border, is_differentiated, leaves
+from snnvtg.energy.account import Account, OpRecord
+from snnvtg.energy.backward_markers import is_differentiated, leaves, mark_backward
 from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, tensors_in
+from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.provenance import Mark, Provenance
-from snnvtg.energy.queries import QueryAccounts, one_by_one
-from snnvtg.energy.records import Account, OpRecord
 from snnvtg.energy.rules import FREE, RULES, Call
 from snnvtg.energy.rules.backward import leaf_op_backward
 from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule, third_party_neuron
@@ -163,13 +163,13 @@ class Ledger(Account):
         self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
         if differentiated:
-            args, kwargs = border((args, kwargs), self._leave_backward)
+            args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
         arguments = _signature(function).bind(*args, **kwargs).arguments
         records = list(rule(arguments, out, self.provenance))
         for record in records:
             self._write(record)
-        return border(out, lambda: self._enter_backward(records)) if differentiated else out
+        return mark_backward(out, lambda: self._enter_backward(records)) if differentiated else out
 
     def _enter_backward(self, forward: list[OpRecord]) -> None:
         self._backward_of = torch._C._current_graph_task_id()

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnvtg.energy.records import Account, OpRecord, totals_of
+from snnvtg.energy.account import Account, OpRecord, totals_of
 from snnvtg.errors import InputError
 
 WORD_BITS = 32

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from snnvtg.energy.account import Account
 from snnvtg.energy.costs import ARITHMETIC, SPECIAL, TABLES, CostModel, load_cost_model
 from snnvtg.energy.memory import MemoryModel, load_memory_model, memory_breakdown_pj
-from snnvtg.energy.records import Account
 from snnvtg.errors import InputError
 
 AnyModel = CostModel | MemoryModel

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from snnvtg.energy.ledger import Ledger
-from snnvtg.energy.queries import QueryAccounts
+from snnvtg.energy.per_query import QueryAccounts
 from snnvtg.energy.rivals import dense_twin, detector_names
 from snnvtg.instrumentation import FiringRates
 

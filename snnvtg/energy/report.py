@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from snnvtg.energy.account import Account
 from snnvtg.energy.breakeven import layer_break_even, network_break_even
 from snnvtg.energy.pricing import COST_MODELS, AnyModel, energy_breakdown_pj, energy_pj, find
-from snnvtg.energy.records import Account
 from snnvtg.energy.rivals import quantised_twin_pj
 
 CAUSES = {

@@ -16,8 +16,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from snnvtg.energy.account import Account, OpRecord
 from snnvtg.energy.pricing import AnyModel, energy_pj, find
-from snnvtg.energy.records import Account, OpRecord
 from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
 
 

@@ -6,7 +6,7 @@ data and do no arithmetic are listed in `free.FREE`; whatever is in neither is r
 
 from collections.abc import Callable
 
-from snnvtg.energy.records import Counts
+from snnvtg.energy.account import Counts
 from snnvtg.energy.rules import free
 from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.energy.rules.backward import BACKWARD, MOVES

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from snnvtg.energy.records import Counts
+from snnvtg.energy.account import Counts
 from snnvtg.energy.rules.call import Call, counts
 
 

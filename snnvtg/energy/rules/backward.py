@@ -6,7 +6,7 @@ Backward counts stand apart from forward ones (`phase`): they are the cost of a 
 import math
 from collections.abc import Callable, Iterable
 
-from snnvtg.energy.records import Counts, OpRecord
+from snnvtg.energy.account import Counts, OpRecord
 from snnvtg.energy.rules.call import Call, counts
 from snnvtg.energy.rules.elementwise import each
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from snnvtg.energy.account import Counts
 from snnvtg.energy.provenance import Mark, Provenance
-from snnvtg.energy.records import Counts
 
 
 @dataclass(slots=True)

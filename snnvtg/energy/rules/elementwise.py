@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from snnvtg.energy.account import Counts
 from snnvtg.energy.provenance import Mark
-from snnvtg.energy.records import Counts
 from snnvtg.energy.rules.call import Call, counts
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snnvtg.energy.account import OpRecord
 from snnvtg.energy.provenance import Mark, Provenance
-from snnvtg.energy.records import OpRecord
 from snnvtg.energy.rules.call import counts
 
 Arguments = dict[str, Any]

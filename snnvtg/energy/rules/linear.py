@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from snnvtg.energy.records import Counts
+from snnvtg.energy.account import Counts
 from snnvtg.energy.rules.call import Call, counts
 
 

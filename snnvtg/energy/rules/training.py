@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from snnvtg.energy.records import Counts
+from snnvtg.energy.account import Counts
 from snnvtg.energy.rules.call import Call, counts
 
 

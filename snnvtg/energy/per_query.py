@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.energy.records import Account, OpRecord, totals_of
+from snnvtg.energy.account import Account, OpRecord, totals_of
 from snnvtg.records import Batch
 
 

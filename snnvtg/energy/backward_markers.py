@@ -1,7 +1,7 @@
-"""Borders around a leaf operation in the autograd graph, so that its backward counts as one operation too.
+"""Markers around a leaf operation in the autograd graph, so that its backward counts as one operation too.
 
-autograd runs nodes in the reverse order of their making, so between the border behind a leaf operation and the one
-before it only the leaf operation's own backward runs, whatever the backend made of it.
+A marker is an identity node. autograd runs nodes in the reverse order of their making, so between the marker behind a
+leaf operation and the one before it only the leaf operation's own backward runs, whatever the backend made of it.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 
-class _Border(torch.autograd.Function):
-    """The identity; `crossed` is called when the gradients come by."""
+class _BackwardMarker(torch.autograd.Function):
+    """The identity; `reached` is called when the gradients pass."""
 
     @staticmethod
-    def forward(ctx: Any, crossed: Callable[[], None], *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.crossed = crossed
+    def forward(ctx: Any, reached: Callable[[], None], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.reached = reached
         return tuple(tensor.view_as(tensor) for tensor in tensors)
 
     @staticmethod
@@ -26,7 +26,7 @@ class _Border(torch.autograd.Function):
         # backends lay their gradients out differently; without this a later copy would be counted for some of them
         with _disable_current_modes():
             grads = tuple(None if grad is None else grad.contiguous() for grad in grads)
-        ctx.crossed()
+        ctx.reached()
         return None, *grads
 
 
@@ -35,12 +35,12 @@ def is_differentiated(values: Any) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves(values))
 
 
-def border(values: Any, crossed: Callable[[], None]) -> Any:
-    """The same arguments (nested in tuples, dicts, frozen dataclasses) behind a border."""
+def mark_backward(values: Any, reached: Callable[[], None]) -> Any:
+    """The same arguments (nested in tuples, dicts, frozen dataclasses) behind a marker."""
     differentiated = [tensor for tensor in leaves(values) if tensor.requires_grad]
     if not differentiated:
         return values
-    behind = _Border.apply(crossed, *differentiated)
+    behind = _BackwardMarker.apply(reached, *differentiated)
     return _replaced(values, {id(old): new for old, new in zip(differentiated, behind, strict=True)})
 
 
