@@ -32,10 +32,11 @@ class OpRecord:
 
     `width` is the operands' width in bits. Bytes are what the operation reads and writes once each if nothing is
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
-    read and written. A lookup reads the rows it reads; `table_bytes` is the table it chose them from. `spikes_in` is the number of spikes that drive it, `dense_in` the entries of that operand (of a
-    dense product: of its input; of a LIF layer: of a current that no spikes added up), `spike_operands` how many of its
-    operands are spikes. `num_timesteps` is the number of simulation steps its counts cover, so that `count /
-    num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time.
+    read and written. A lookup reads the rows it reads; `table_bytes` is the table it chose them from. `spikes_in` is
+    the number of spikes that drive it, `dense_in` the entries of that operand (of a dense product: of its input; of a
+    LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes.
+    `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
+    share; 1 before the first spiking layer and after the average over time.
     """
 
     op: str

@@ -7,9 +7,12 @@ textbook question, one fully connected layer of LIF neurons over T steps against
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from snnvtg.energy.account import Account, OpRecord
-from snnvtg.energy.costs import CostModel, energy_pj
+from snnvtg.energy.costs import CostModel, energy_pj, find
+from snnvtg.energy.twins import bits
+
 
 @dataclass(frozen=True)
 class PublishedBreakEven:
@@ -32,7 +35,7 @@ LITERATURE = (
 
 @dataclass(frozen=True)
 class BreakEven:
-    """`break_even_rate` is where both cost the same: 0 if the rival is cheaper even in silence, inf if never reached."""
+    """`break_even_rate` is where both cost the same: 0 if the rival is cheaper in silence, inf if never reached."""
 
     model: str
     measured_rate: float

@@ -143,5 +143,3 @@ def quantised_rates(twin: nn.Module, levels: int) -> None:
     for module in twin.modules():
         if isinstance(module, Rate):
             module.levels = levels
-
-

@@ -68,7 +68,8 @@ class EnergyReport:
         sections = [
             f"# Energy of {self.network} on {self.inputs}",
             f"{found.queries} queries, one at a time, unpadded; T = {self.own}. The ledger priced "
-            f"{found.spiking.coverage:.2%} of the executed operations (not priced: {found.spiking.unpriced or 'none'}). "
+            f"{found.spiking.coverage:.2%} of the executed operations "
+            f"(not priced: {found.spiking.unpriced or 'none'}). "
             "Estimates, not measurements.",
             range_in_words(at_own),
             "## One ledger, every cost model (per query)",

@@ -1,4 +1,4 @@
-"""Tables of accounts: the same ledger under every cost model, by layer, by module and cause, beside published points."""
+"""Tables of accounts: the same ledger under every cost model, by layer, module and cause, beside published points."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

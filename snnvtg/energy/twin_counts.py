@@ -13,7 +13,7 @@ from snnvtg.energy.ledger import Ledger
 from snnvtg.energy.neurons_met import SpikeModules
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.repeats import find_repeats, run_once
-from snnvtg.energy.twins import dense_twin, quantised_parts, quantised_twin
+from snnvtg.energy.twins import QuantisedParts, dense_twin, quantised_parts, quantised_twin
 from snnvtg.instrumentation import FiringRates
 
 
@@ -24,7 +24,7 @@ class TwinCounts:
     spiking: QueryAccounts
     dense: QueryAccounts
     rates: FiringRates
-    parts: frozenset[str]
+    parts: QuantisedParts
     num_timesteps: int
 
     @property

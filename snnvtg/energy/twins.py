@@ -16,11 +16,12 @@ product on its own), and its weights, input and output take b bits of memory. Th
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import nn
 
-from snnvtg.energy.account import Account, OpRecord
+from snnvtg.energy.account import Account
 from snnvtg.energy.costs import CostModel, find
 from snnvtg.energy.costs.model import Bits
 from snnvtg.energy.neurons_met import SpikeModules, spike_output
@@ -82,40 +83,40 @@ def bits(num_timesteps: int) -> int:
     return math.ceil(math.log2(num_timesteps + 1))
 
 
-def quantised_parts(model: nn.Module, spiking: Account) -> frozenset[str]:
-    """Names of the modules whose products the quantised twin has at b bits.
+@dataclass(frozen=True)
+class QuantisedParts:
+    """Modules whose products the quantised twin has at b bits: those that spikes drive, and all below `own`."""
 
-    Those in which spikes drive a product of the spiking network, and modules that bring their own twin.
-    """
-    driven = {record.module for record in spiking.phase("forward") if "ac" in record.counts}
-    return frozenset(driven | {name for name, module in model.named_modules() if own_twin(module) is not None})
+    driven: frozenset[str]
+    own: tuple[str, ...] = ()
 
+    def __contains__(self, module: str) -> bool:
+        return module in self.driven or any(module == name or module.startswith(f"{name}.") for name in self.own)
 
-def width_in(parts: Iterable[str], num_timesteps: int) -> Bits:
-    """The bits of a product's operands: b in these parts and below those that bring their own twin, else None."""
-    b, inside = bits(num_timesteps), frozenset(parts)
-
-    def width(record: OpRecord) -> int | None:
-        names = record.module.split(".")
-        within = any(".".join(names[:length]) in inside for length in range(1, len(names) + 1)) or record.module in inside
-        return b if within else None
-
-    return width
+    def width(self, num_timesteps: int) -> Bits:
+        """The bits of a product's operands as cost models take them."""
+        return lambda record: bits(num_timesteps) if record.module in self else None
 
 
-def quantised_twin_pj(twin: Account, parts: Iterable[str], num_timesteps: int, model: str | CostModel) -> float:
+def quantised_parts(model: nn.Module, spiking: Account) -> QuantisedParts:
+    """The parts of `model`, whose counts are `spiking`, that its quantised twin has at b bits."""
+    driven = frozenset(record.module for record in spiking.phase("forward") if "ac" in record.counts)
+    return QuantisedParts(driven, tuple(name for name, module in model.named_modules() if own_twin(module) is not None))
+
+
+def quantised_twin_pj(twin: Account, parts: QuantisedParts, num_timesteps: int, model: str | CostModel) -> float:
     """Energy in pJ of the dense twin with these parts at ⌈log2(T + 1)⌉ bits."""
-    return find(model).energy_pj(twin, width_in(parts, num_timesteps))
+    return find(model).energy_pj(twin, parts.width(num_timesteps))
 
 
-def quantised_twin(twin: nn.Module, parts: Iterable[str], num_timesteps: int) -> nn.Module:
+def quantised_twin(twin: nn.Module, parts: QuantisedParts, num_timesteps: int) -> nn.Module:
     """A copy of a dense twin that computes as the quantised one does: for its accuracy, not for its counts.
 
     Weights of these parts are rounded to b bits per output channel, rates to T + 1 levels.
     """
-    made, inside = copy.deepcopy(twin), width_in(parts, num_timesteps)
+    made = copy.deepcopy(twin)
     for name, module in made.named_modules():
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) and inside(OpRecord("", {}, name)):
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) and name in parts:
             _round_weights(module, bits(num_timesteps))
     quantised_rates(made, num_timesteps + 1)
     return made

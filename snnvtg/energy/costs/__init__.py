@@ -13,6 +13,7 @@ which; a chip's `host` and a memory model's `rest` are named), or a subclass of 
 No single number is the answer: `COST_MODELS` is the range.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,16 +63,23 @@ def load_cost_model(path: str | Path) -> CostModel:
     path = Path(path)
     try:
         table = json.loads(path.read_text())
-        made = KINDS[table["kind"]]
-        for other in ("host", "rest"):
-            if isinstance(table.get(other), str):
-                table[other] = find(table[other])
-        return made(**table)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a cost model as in {TABLES.name}/45nm_fp32.json") from None
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        expected = f"a JSON object with `kind`, one of {', '.join(KINDS)}, and the fields of its class"
-        raise InputError(f"{path}: expected {expected} ({error!r})") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: expected a JSON object ({error})") from None
+    if not isinstance(table, dict) or table.get("kind") not in KINDS:
+        raise InputError(f"{path}: expected a JSON object with `kind`, one of {', '.join(KINDS)}")
+    made, known = KINDS[table["kind"]], {field.name: field for field in dataclasses.fields(KINDS[table["kind"]])}
+    absent = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in table]
+    unknown = [name for name in table if name not in known]
+    if absent or unknown:
+        raise InputError(
+            f"{path}: expected the fields of {made.__name__}; absent: {', '.join(absent) or 'none'}, not among them: "
+            f"{', '.join(unknown) or 'none'}"
+        )
+    for other in {"host", "rest"} & set(table):
+        table[other] = find(table[other])
+    return made(**table)
 
 
 def find(model: str | CostModel) -> CostModel:

@@ -54,5 +54,7 @@ class ChipModel(CostModel):
         if "mac" in record.counts:
             narrow = None if bits is None else bits(record)
             product = self.host.product_pj(narrow)
-            made["mac"] = record.counts["mac"][0] * (product if narrow is None else min(product, narrow * self.pj["synop"]))
+            if narrow is not None:
+                product = min(product, narrow * self.pj["synop"])
+            made["mac"] = record.counts["mac"][0] * product
         return made

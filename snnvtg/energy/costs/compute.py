@@ -41,7 +41,7 @@ class ComputeModel(CostModel):
             return self.pj[kind]
         if kind in self.special_in_muls:
             return self.special_in_muls[kind] * self.special_mul_pj
-        raise InputError(f"cost model {self.name!r}: expected a price for {kind!r}, which was counted; add it to its pj")
+        raise InputError(f"cost model {self.name!r}: expected a price for {kind!r}, which was counted; add one to pj")
 
     def product_pj(self, bits: int | None) -> float:
         """One dense product of b-bit operands."""

@@ -62,10 +62,9 @@ def convolution(call: Call) -> Counts:
     """convolution(input (B, C, *), weight, bias, stride, padding, dilation, transposed, output_padding, groups)."""
     x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
     bias_adds = counts(add=call.numel if bias is not None else 0)
-    per_group = weight.shape[1] if transposed else weight.shape[0] // groups  # outputs an input channel reaches
     reached = _taps_reached(call.result.shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
-    channels = x.numel() // math.prod(x.shape[x.dim() - reached.dim() :])  # of all samples
-    dense = int(reached.sum()) * channels * per_group
+    per_group = _reached_outputs(weight, groups, transposed)
+    dense = dense_taps(x, call.result.shape, weight, stride, padding, dilation, transposed, groups)
     call.bias, call.dense_in = bias, x.numel()
     if not call.is_spike(x):
         return {"mac": (dense, dense), **bias_adds}
@@ -76,6 +75,18 @@ def convolution(call: Call) -> Counts:
     call.spikes_in = int(per_position.sum())
     effective = int((per_position.double().cpu() * reached).sum()) * per_group
     return {"ac": (effective, dense), **bias_adds}
+
+
+def dense_taps(x: Tensor, out_shape, weight: Tensor, stride, padding, dilation, transposed: bool, groups: int) -> int:
+    """Products of a convolution of x (B, C, *), those on its zero padding left out."""
+    reached = _taps_reached(out_shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
+    channels = x.numel() // max(math.prod(x.shape[x.dim() - reached.dim() :]), 1)  # of all samples
+    return int(reached.sum()) * channels * _reached_outputs(weight, groups, transposed)
+
+
+def _reached_outputs(weight: Tensor, groups: int, transposed: bool) -> int:
+    """Output channels that an input channel reaches."""
+    return weight.shape[1] if transposed else weight.shape[0] // groups
 
 
 def _pairs_that_meet(call: Call) -> int:
