@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from snnvtg.layers.dense_detector import DenseDetector
 from snnvtg.layers.norm import MaskedBatchNorm
 from snnvtg.neurons import LIF, LIFParameters, SpikeCode, SpikeEncoder
 
@@ -45,6 +46,10 @@ class SpikingSaliencyDetector(nn.Module):
         self.q_norm, self.k_norm, self.v_norm = (MaskedBatchNorm(width) if qkv_bn else None for _ in range(3))
         self.out_norm = MaskedBatchNorm(width)
         self.q_lif, self.k_lif, self.v_lif, self.out_lif = (LIF(parameters) for _ in range(4))
+
+    def dense_twin(self) -> DenseDetector:
+        """What an energy report sets beside it: softmax attention with the same weights."""
+        return DenseDetector(self)
 
     def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int) -> Tensor:
         """x (B, M, C), valid_mask (B, M) -> spikes (T, B, M, C); padded positions do not spike."""
