@@ -12,10 +12,11 @@ on the command line as `--model my_package.my_model:MyModel`.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 import yaml
 from torch import Tensor, nn
 
@@ -94,6 +95,24 @@ class GroundingModel(nn.Module, ABC):
         """How well each video of the batch answers its query (B,): for video retrieval. Optional."""
         raise InputError(f"{type(self).__name__} does not rank videos (no `relevance`); choose a model that does")
 
+    def index(self, videos: Batch) -> Any:
+        """What of a batch of videos can be computed before any query is known; its text is none. All by default."""
+        return videos
+
+    def search(self, queries: Batch, videos: Any) -> Tensor:
+        """How well each video, as `index` gave them, answers each query (Q, V): for video retrieval.
+
+        The queries come without videos of their own. By default `forward` and `relevance` of every pair; a model whose
+        text does not change a video's clips has a cheaper one.
+        """
+        pairs = [asked_of(queries, row, videos) for row in range(len(queries))]
+        return torch.stack([self.relevance(self(batch), batch) for batch in pairs])
+
+    @classmethod
+    def ranks_videos(cls) -> bool:
+        """Whether the model says how relevant a video is."""
+        return cls.relevance is not GroundingModel.relevance or cls.search is not GroundingModel.search
+
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""
         return {}
@@ -132,6 +151,14 @@ class GroundingModel(nn.Module, ABC):
     def sweeps(cls) -> list[str]:
         """Names of the model's own sweep declarations."""
         return sorted(path.stem for path in (Path(inspect.getfile(cls)).parent / "sweeps").glob("*.yaml"))
+
+
+def asked_of(queries: Batch, row: int, videos: Batch) -> Batch:
+    """Every video of `videos` with the one query `row` of `queries`."""
+    query, tokens = queries.queries[row], int(queries.text_mask[row].sum())
+    text = queries.text[row : row + 1, :tokens].expand(len(videos), *[-1] * (queries.text.dim() - 1))
+    asked = tuple(replace(video, qid=query.qid, query=query.query) for video in videos.queries)
+    return replace(videos, queries=asked, text=text, text_mask=text.new_ones(text.shape[:2], dtype=torch.bool))
 
 
 def _beside(cls: type, name: str) -> str:

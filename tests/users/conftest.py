@@ -19,7 +19,7 @@ def mine() -> Path:
 
 @pytest.fixture(scope="session")
 def moments(tmp_path_factory) -> Path:
-    """Twelve training, four validation and four test queries, two per video of 8 clips of a second, GloVe of width 4."""
+    """Twelve training, four validation and four test queries, two per video of 8 clips of 1 s; GloVe of width 4."""
     root = tmp_path_factory.mktemp("data") / "moments"
     (root / "features" / "clip").mkdir(parents=True)
     generator = np.random.default_rng(0)
