@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from snnvtg.data import DataSplits, GroundingDataset, collate, feature_statistics
+from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.data.controls import CONTROLS
 from snnvtg.data.folds import without_fold
 from snnvtg.data.source import DataSource
@@ -15,7 +15,12 @@ from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Needs, Recipe, TrainingConfig, model_class
 from snnvtg.records import Batch, Query
+from snnvtg.sweeps.comparison import read_results
+from snnvtg.sweeps.declaration import parse_sweep
+from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.measurement import cost
+from snnvtg.sweeps.report import render
+from snnvtg.sweeps.trial import Trial
 from snnvtg.training import evaluate, load_checkpoint, train
 from snnvtg.training.evaluation import predict_split, video_scores
 
@@ -131,3 +136,73 @@ def test_data_of_another_number_of_layers_is_refused_before_training(there):
 def test_a_model_of_one_layer_refuses_layered_data():
     with pytest.raises(InputError, match="Pyramid reads 1 feature layers, layered has 3"):
         train(found("Pyramid"), layered(3), seed=0, quiet=True)
+
+
+def test_shapes_stand_beside_one_another_in_one_sweep(tmp_path):
+    text = f"""
+        name: shapes
+        title: Shapes
+        seeds: [0]
+        reference: pyramid
+        controls: [shuffled-query]
+        rows:
+          pyramid: {{}}
+          map: {{model: "{HERE / "shapes.py"}:ProposalMap"}}
+        grid:
+          model.strides: [[1, 4], [1]]
+    """
+    base = Trial(found("Pyramid"), DataSource(synthetic=SMALL))
+    run_sweeps([parse_sweep(text)], base, [tmp_path / "shapes.csv"], tmp_path / "runs")
+    results = read_results(tmp_path / "shapes.csv")
+    assert results.rows == ["pyramid", "map", "strides=1-4", "strides=1"]
+    assert results.untrained == ["prior"] and results.missing == {}
+    assert results.of("map")["model"].tolist() == ["shapes:ProposalMap"]
+    assert "| map " in render(tmp_path / "shapes.csv") + (tmp_path / "shapes.md").read_text()
+    assert results.controls == ["shuffled-query"]
+
+
+class Pairs(GroundingModel):
+    """Ranks videos pair by pair: how much of the query's first word is in the video, per clip."""
+
+    config_class = SyntheticConfig
+
+    @property
+    def needs(self):
+        return Needs(every_video=True)
+
+    def forward(self, batch: Batch):
+        assert all(not query.relevant_windows for query in batch.queries)
+        assert batch.text.shape[1] == int(batch.text_mask.sum(1)[0])
+        return torch.einsum("bld,bd->bl", batch.video, batch.text[:, 0])
+
+    def relevance(self, output, batch: Batch):
+        return output.masked_fill(~batch.video_mask, 0).sum(1) / batch.video_mask.sum(1)
+
+    losses = predict = None
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_every_query_meets_every_video_pair_by_pair_where_a_model_has_no_search(batch_size):
+    split = layered(1).test
+    split = replace(split, videos={vid: video[:, 0, 0, :TEXT] for vid, video in split.videos.items()})
+    split = replace(split, texts=tuple(text[:, 0] for text in split.texts))
+    scores, vids = video_scores(Pairs(SMALL, TEXT, TEXT), split, batch_size=batch_size)
+    expected = [[float((split.videos[vid] @ text[0]).mean()) for vid in vids] for text in split.texts]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_a_model_that_needs_every_video_and_ranks_none_is_refused_before_training():
+    class Silent(found("Pyramid").model_class):
+        needs = Needs(every_video=True)
+
+    with pytest.raises(InputError, match="Silent needs every video, and lacks `search` or `relevance`"):
+        train(Recipe(Silent, Silent.config_class(), QUICK), generate(SMALL), seed=0, quiet=True)
+
+
+def test_rows_scored_by_different_figures_are_refused_before_training(tmp_path):
+    retrieval = HERE.parent / "users" / "retrieval.py"
+    text = f"name: mixed\ntitle: Mixed\nseeds: [0]\nrows: {{a: {{}}, b: {{model: '{retrieval}:Retrieval'}}}}"
+    base = Trial(found("Pyramid"), DataSource(synthetic=SMALL))
+    with pytest.raises(InputError, match="row 'b' is scored by video_retrieval, row 'a' by recall"):
+        run_sweeps([parse_sweep(text)], base, [tmp_path / "mixed.csv"], tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
