@@ -12,7 +12,7 @@ on the command line as `--model my_package.my_model:MyModel`.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -173,9 +173,31 @@ def check_model(candidate: Any, place: str) -> type[GroundingModel]:
     """`candidate` as a model class; InputError names the part of the contract it lacks."""
     if not (isinstance(candidate, type) and issubclass(candidate, GroundingModel)):
         raise InputError(f"{place}: expected a subclass of snnvtg.models.GroundingModel, got {candidate!r}")
-    absent = [name for name in PARTS if getattr(getattr(candidate, name), "__isabstractmethod__", False)]
+    name = candidate.__name__
+    absent = [part for part in PARTS if getattr(getattr(candidate, part), "__isabstractmethod__", False)]
     if absent:
-        raise InputError(f"{place}: {candidate.__name__} lacks {', '.join(absent)} of the contract for models")
+        raise InputError(f"{place}: {name} lacks {', '.join(absent)} of the contract for models")
     if not hasattr(candidate, "config_class"):
-        raise InputError(f"{place}: {candidate.__name__} lacks config_class, a frozen dataclass of its settings")
+        raise InputError(f"{place}: {name} lacks config_class, a frozen dataclass of its settings")
+    _check_config(candidate.config_class, f"{place}: config_class of {name}")
+    signature = inspect.signature(candidate)
+    try:
+        signature.bind(None, 1, 1)
+    except TypeError:
+        raise InputError(
+            f"{place}: {name}(config, video_width, text_width) cannot be called; its __init__ takes {signature}"
+        ) from None
     return candidate
+
+
+def _check_config(config: Any, what: str) -> None:
+    """InputError unless `config` is a frozen dataclass whose defaults make an instance that can tell models apart."""
+    if not (isinstance(config, type) and is_dataclass(config) and config.__dataclass_params__.frozen):
+        raise InputError(f"{what} is no frozen dataclass, got {config!r}; decorate it with @dataclass(frozen=True)")
+    needing = [f.name for f in fields(config) if f.init and f.default is MISSING and f.default_factory is MISSING]
+    if needing:
+        raise InputError(f"{what} has settings without a default: {', '.join(needing)}; give each one")
+    try:
+        hash(config())
+    except TypeError as error:
+        raise InputError(f"{what} has a setting that cannot be hashed ({error}); use a tuple for a list") from None
