@@ -194,7 +194,10 @@ def test_a_sweep_that_says_something_unknown_names_file_and_line(refused, detr, 
 def test_a_row_whose_figure_the_data_set_has_not(refused, detr, tmp_path):
     (tmp_path / "mine.yaml").write_text(HEAD + "rows:\n  a: {}\n  b: {training.select_on: mAP}\n")
     said = refused("ablation", "--model", detr, "--sweeps", "mine.yaml")
-    assert said == "training.select_on is 'mAP'; figures of moments: R1@0.3, R1@0.5, R1@0.7, mIoU"
+    known = "figures of moments: R1@0.3, R1@0.5, R1@0.7, mIoU"
+    assert said == f"mine.yaml:6: row 'b': training.select_on is 'mAP'; {known}"
+    said = refused("ablation", "--model", detr, "--sweeps", "mine.yaml", "--set", "training.select_on=SumR")
+    assert said == f"training.select_on is 'SumR'; {known}"
 
 
 def test_a_sweep_that_is_not_there(refused, detr):
