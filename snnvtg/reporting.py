@@ -64,8 +64,14 @@ def provenance(**details: Any) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the code that ran, marked `+changes` where the package or its experiments differ from it."""
+    """The commit of the code that ran, marked `+changes` where the package or its experiments differ from it.
+
+    Only of a checkout of this project: an installed package may lie in a folder of another project's repository.
+    """
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != PROJECT:
+            return "unknown (not a git checkout)"
+        _git("ls-files", "--error-unmatch", "pyproject.toml", "snnvtg/reporting.py")
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", "snnvtg", "experiments")
     except (OSError, subprocess.CalledProcessError):
@@ -82,12 +88,15 @@ def device_description() -> str:
 
 
 def _command() -> str:
-    script = Path(sys.argv[0])
-    known = script.resolve().is_relative_to(PROJECT) if script.name else False
-    name = script.resolve().relative_to(PROJECT) if known else script.name
+    if sys.argv[0].startswith("snnvtg "):  # as `python -m snnvtg` and the console script say it
+        started = sys.argv[0].split()
+    else:
+        script = Path(sys.argv[0])
+        known = script.resolve().is_relative_to(PROJECT) if script.name else False
+        started = ["python", str(script.resolve().relative_to(PROJECT) if known else script.name)]
     # a path of somebody's machine is nobody else's business: the data folder is named, not located
     arguments = [Path(a).name if Path(a).is_absolute() or a.startswith("..") else a for a in sys.argv[1:]]
-    return shlex.join(["python", str(name), *arguments])
+    return shlex.join([*started, *arguments])
 
 
 def _git(*arguments: str) -> str:

@@ -22,7 +22,7 @@ from snnvtg.errors import InputError
 from snnvtg.plots.timesteps import timestep_figure
 from snnvtg.reporting import save_figure
 from snnvtg.sweeps.comparison import read_results, video_intervals
-from snnvtg.sweeps.declaration import Sweep, grid_sweep, parse_sweep
+from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep
 from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.report import failures_in_words
 from snnvtg.sweeps.trial import Trial
@@ -80,7 +80,7 @@ def declared(options: Options, base: Trial) -> Sweep:
     axes = {(TRAINED if options.mode == "retrain" else READ_OUT): steps, **axes}
     for entry in options.grid:
         key, _, values = entry.partition("=")
-        axes[key] = tuple(filter(None, values.split(",")))
+        axes[key] = axis_values(values)
     return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked(options.seeds))
 
 

@@ -6,7 +6,7 @@ whichever sweeps they stand in, and measured once for each way they are read out
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +86,8 @@ def run_sweeps(
         raise InputError(f"sweeps: two of the same name write the same files: {', '.join(names)}")
     check_device(device)
     trials = [sweep.trials(base) for sweep in sweeps]
-    for trial in dict.fromkeys(trial for rows in trials for trial in rows.values()):
-        check_trial(trial, device)
+    for sweep, rows in zip(sweeps, trials, strict=True):
+        check_rows(sweep, rows, base, device)
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(claimed(path))
@@ -105,6 +105,20 @@ def run_sweeps(
         for table in tables:
             table.keep_declaration()
     return tables
+
+
+def check_rows(sweep: Sweep, trials: Mapping[str, Trial], base: Trial, device: str) -> None:
+    """InputError where a row could not be trained and measured: with its line, unless the preset could not either."""
+    checked: set[Trial] = set()
+    for row in sweep.rows:
+        trial = trials[row.name]
+        try:
+            if trial not in checked:
+                check_trial(trial, device)
+        except InputError as error:
+            check_trial(base, device)
+            raise InputError(f"{row.where}: row {row.name!r}: {error}") from error
+        checked.add(trial)
 
 
 def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Job]:

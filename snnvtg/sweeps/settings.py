@@ -82,11 +82,11 @@ def with_settings(trial: Trial, settings: Sequence[tuple[str, str]], model: str 
 
 
 def value_of(trial: Trial, key: str) -> Any:
-    """The value a trial has at a dotted setting."""
+    """The value a trial has at a dotted setting; None where its model has no such setting."""
     first, *rest = key.split(".")
     value = trial.parts[first]
     for name in rest:
-        value = getattr(value, name)
+        value = getattr(value, name, None)
     return value
 
 

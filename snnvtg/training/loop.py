@@ -11,7 +11,7 @@ from tqdm import tqdm
 from snnvtg import memory
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
-from snnvtg.models import Recipe
+from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
@@ -201,8 +201,10 @@ class _Run:
         self.epoch, self.best_epoch, self.step = progress["epoch"], progress["best_epoch"], progress["step"]
 
 
-def check_needs(model: nn.Module, data: DataSplits) -> None:
-    """InputError where the data has not the feature layers that the model needs."""
+def check_needs(model: GroundingModel, data: DataSplits) -> None:
+    """InputError where the data has not the feature layers that the model needs, or the model lacks what it is for."""
+    if model.needs.every_video and not model.ranks_videos():
+        raise InputError(f"{type(model).__name__} needs every video, and lacks `search` or `relevance` to rank them by")
     wanted, there = model.needs.num_layers, data.num_layers
     if wanted != there:
         raise InputError(
