@@ -34,7 +34,9 @@ def find(kind: str, name: str, known: Mapping[str, Known]) -> Known:
     if name in installed:
         return _guarded(name, installed[name].load)
     names = ", ".join([*known, *installed])
-    raise InputError(f"no {kind.rstrip('s')} {name!r}; known: {names}; or name yours as module:OBJECT or FILE.py:OBJECT")
+    raise InputError(
+        f"no {kind.rstrip('s')} {name!r}; known: {names}; or name yours as module:OBJECT or FILE.py:OBJECT"
+    )
 
 
 def load_object(place: str) -> Any:

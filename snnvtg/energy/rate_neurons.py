@@ -83,8 +83,9 @@ class RateNeuron(nn.Module):
             returned = copy.deepcopy(self.neuron)(current, *state, **options)
         if self.recurrent is not None:
             before = state[0] if state and isinstance(state[0], Tensor) else self.last
-            if before is not None and before.shape == current.shape:
-                current = current + self.recurrent(before)
+            if before is None or before.shape != current.shape:  # before the first step
+                before = torch.zeros_like(current)
+            current = current + self.recurrent(before)
         self.last = self.rate(current)
         return with_spikes(returned, self.output, self.last)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from snnvtg.energy.rate_neurons import Cell, Rate, forget_states
+from snnvtg.energy.rate_neurons import Cell, RateLIF, RateNeuron, forget_states
 
 Called = tuple[tuple, dict, Any]
 """arguments, keyword arguments, output"""
@@ -52,8 +52,12 @@ def find_repeats(twin: nn.Module, run: Callable[[], Any], num_timesteps: int) ->
             hook.remove()
     found = Repeats(num_timesteps=num_timesteps)
     modules = dict(twin.named_modules())
-    rates = [name for name, module in modules.items() if isinstance(module, Rate | Cell) and name in calls]
-    if num_timesteps == 1 or not all(_steady(calls[name], num_timesteps) for name in rates):
+    stepping = [
+        f"{name}.rate" if isinstance(module, RateNeuron) else name  # the states handed on beside it are not the twin's
+        for name, module in modules.items()
+        if isinstance(module, RateLIF | RateNeuron | Cell)
+    ]
+    if num_timesteps == 1 or not all(_steady(calls[name], num_timesteps) for name in stepping if name in calls):
         return found
     for name, made in calls.items():
         if len(made) > 1 and all(_same(call, made[0]) for call in made[1:]):
@@ -66,8 +70,10 @@ def _steady(made: list[Called], num_timesteps: int) -> bool:
     """Whether a rate is the same at every step: of a loop, or on the leading axis."""
     if len(made) > 1:
         return all(_same(call, made[0]) for call in made[1:])
-    (out,) = [leaf for leaf in tree_flatten(made[0][2])[0] if isinstance(leaf, Tensor)][:1] or [None]
-    return out is not None and _equal_steps(out, num_timesteps)
+    args, kwargs, _ = made[0]
+    current = next(leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor))
+    repeated = kwargs.get("num_timesteps") is not None
+    return repeated or len(current) == 1 or _equal_steps(current, num_timesteps)
 
 
 def _same(one: Called, other: Called) -> bool:

@@ -15,15 +15,15 @@ def range_in_words(table: pd.DataFrame) -> str:
     """A range table: lowest, highest, and under which models spiking wins or ties."""
     low, high = table.loc[table["spiking_pj"].idxmin()], table.loc[table["spiking_pj"].idxmax()]
     wins = table.loc[table["cheapest"] == "spiking", "cost_model"]
-    ties = [tied(*pair) for pair in zip(table["spiking_pj"], table["dense_twin_pj"], strict=True)]
-    beats = table.loc[(table["spiking_pj"] < table["dense_twin_pj"]) & [not tie for tie in ties], "cost_model"]
+    ties = table.apply(lambda row: tied(row["spiking_pj"], row["dense_twin_pj"]), axis=1)
+    beats = table.loc[(table["spiking_pj"] < table["dense_twin_pj"]) & ~ties, "cost_model"]
     words = (
         f"The same operations cost {cell(low['spiking_pj'] / 1e6)} µJ per query ({low['cost_model']}) to "
         f"{cell(high['spiking_pj'] / 1e6)} µJ ({high['cost_model']}), a factor of "
         f"{cell(high['spiking_pj'] / low['spiking_pj'], 3)}. Spiking is cheaper than the dense twin under "
         f"{_names(beats)} and than both twins under {_names(wins)}."
     )
-    return f"{words} The two tie under {_names(table.loc[ties, 'cost_model'])}." if any(ties) else words
+    return f"{words} The two tie under {_names(table.loc[ties, 'cost_model'])}." if ties.any() else words
 
 
 def steps_in_words(table: pd.DataFrame, models: Sequence[str] = ("45nm_fp32", "45nm_int8")) -> str:

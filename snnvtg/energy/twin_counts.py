@@ -44,15 +44,16 @@ def count_with_twin(
     queries = list(one_by_one(inputs))
     model.eval()
     options = {"spike_modules": spike_modules}
-    with FiringRates(model) as rates:
+    with FiringRates(model, layout="T...C") as rates:
         spiking = Ledger.per_query(model, queries, forward=_calling(model), **options)
     steps = steps_of(spiking, len(queries))
     twin = dense_twin(model, spike_modules).eval()
-    found = {id(query): find_repeats(twin, lambda q=query: _calling(twin)(q), steps) for query in queries}
+    run = _calling(twin)
+    repeats = iter([find_repeats(twin, lambda q=query: run(q), steps) for query in queries])
 
     def once(query: Any) -> None:
-        with run_once(twin, found[id(query)]):
-            _calling(twin)(query)
+        with run_once(twin, next(repeats)):
+            run(query)
 
     dense = Ledger.per_query(twin, queries, forward=once)
     spiking.batch_size = dense.batch_size = batch_size
