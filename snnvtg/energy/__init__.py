@@ -2,8 +2,10 @@
 
 from snnvtg.energy.account import KINDS, Account, OpRecord
 from snnvtg.energy.costs import CostModel, load_cost_model
+from snnvtg.energy.findings import LedgerWarning, UntrackedNeuronError
 from snnvtg.energy.ledger import Ledger, UnpricedOperationError
 from snnvtg.energy.memory import MemoryModel, load_memory_model
+from snnvtg.energy.neurons import NeuronKind, spiking
 from snnvtg.energy.per_query import QueryAccounts
 from snnvtg.energy.pricing import COST_MODELS, energy_breakdown_pj, energy_pj
 
@@ -13,12 +15,16 @@ __all__ = [
     "Account",
     "CostModel",
     "Ledger",
+    "LedgerWarning",
     "MemoryModel",
+    "NeuronKind",
     "OpRecord",
     "QueryAccounts",
     "UnpricedOperationError",
+    "UntrackedNeuronError",
     "energy_breakdown_pj",
     "energy_pj",
     "load_cost_model",
     "load_memory_model",
+    "spiking",
 ]
