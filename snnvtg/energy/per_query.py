@@ -23,10 +23,11 @@ class QueryAccounts(Account):
         self.queries.append(totals_of(account.phase("forward")))
         records, account.records = account.records, []
         for record in records:
-            if known := self._like.get(record.key):
+            key = record.key
+            if known := self._like.get(key):
                 known.absorb(record)
             else:
-                self._like[record.key] = record
+                self._like[key] = record
                 self.records.append(record)
 
     @property

@@ -10,10 +10,9 @@ from torch import nn
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.ledger import Ledger
-from snnvtg.energy.neurons_met import SpikeModules
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.repeats import find_repeats, run_once
-from snnvtg.energy.twins import QuantisedParts, dense_twin, quantised_parts, quantised_twin
+from snnvtg.energy.twins import QuantisedParts, Spiking, dense_twin, quantised_parts, quantised_twin
 from snnvtg.instrumentation import FiringRates
 
 
@@ -35,19 +34,18 @@ class TwinCounts:
 
 @torch.no_grad()
 def count_with_twin(
-    model: nn.Module, inputs: Iterable[Any], *, spike_modules: SpikeModules | None = None, batch_size: int = 1
+    model: nn.Module, inputs: Iterable[Any], *, spiking: Spiking | None = None, batch_size: int = 1
 ) -> TwinCounts:
     """Count `model` and its dense twin on every query of `inputs`, in evaluation mode, a Batch taken apart.
 
-    `batch_size`: samples that every other input holds. `spike_modules` as of `Ledger`.
+    `batch_size`: samples that every other input holds. `spiking` as of `Ledger`.
     """
     queries = list(one_by_one(inputs))
     model.eval()
-    options = {"spike_modules": spike_modules}
     with FiringRates(model, layout="T...C") as rates:
-        spiking = Ledger.per_query(model, queries, forward=_calling(model), **options)
-    steps = steps_of(spiking, len(queries))
-    twin = dense_twin(model, spike_modules).eval()
+        counted = Ledger.per_query(model, queries, forward=_calling(model), spiking=spiking)
+    steps = steps_of(counted, len(queries))
+    twin = dense_twin(model, spiking).eval()
     run = _calling(twin)
     repeats = iter([find_repeats(twin, lambda q=query: run(q), steps) for query in queries])
 
@@ -56,8 +54,8 @@ def count_with_twin(
             run(query)
 
     dense = Ledger.per_query(twin, queries, forward=once)
-    spiking.batch_size = dense.batch_size = batch_size
-    return TwinCounts(spiking, dense, rates, quantised_parts(model, spiking), steps)
+    counted.batch_size = dense.batch_size = batch_size
+    return TwinCounts(counted, dense, rates, quantised_parts(model, counted), steps)
 
 
 def _calling(model: nn.Module) -> Callable[[Any], Any]:
@@ -87,14 +85,14 @@ def accuracies(
     evaluate: Callable[[nn.Module], float],
     *,
     train: Callable[[nn.Module], nn.Module] | None = None,
-    spike_modules: SpikeModules | None = None,
+    spiking: Spiking | None = None,
 ) -> dict[str, float]:
     """`evaluate` of the network and of both twins, so that energy stands beside accuracy.
 
     The twins have the network's weights as they are (converted, not trained) unless `train` is given, which takes the
     dense twin and returns it trained; the quantised twin is rounded from that one.
     """
-    twin = dense_twin(model, spike_modules).eval()
+    twin = dense_twin(model, spiking).eval()
     if train is not None:
         twin = train(twin).eval()
     narrow = quantised_twin(twin, counts.parts, counts.num_timesteps).eval()

@@ -16,7 +16,7 @@ product on its own), and its weights, input and output take b bits of memory. Th
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -24,11 +24,13 @@ from torch import nn
 from snnvtg.energy.account import Account
 from snnvtg.energy.costs import CostModel, find
 from snnvtg.energy.costs.model import Bits
-from snnvtg.energy.neurons_met import SpikeModules, spike_output
+from snnvtg.energy.neurons import NeuronKind, as_kinds, kind_of
 from snnvtg.energy.rate_neurons import in_place_of, quantised_rates
 from snnvtg.errors import InputError
 
 MakeTwin = Callable[[nn.Module], nn.Module]
+Kinds = Mapping[type[nn.Module], NeuronKind]
+Spiking = Mapping[type[nn.Module], int | str | NeuronKind]
 REGISTERED: dict[type[nn.Module], MakeTwin] = {}
 
 
@@ -46,10 +48,10 @@ def own_twin(module: nn.Module) -> MakeTwin | None:
     return method if callable(method) else None
 
 
-def dense_twin(model: nn.Module, spike_modules: SpikeModules | None = None) -> nn.Module:
+def dense_twin(model: nn.Module, spiking: Spiking | None = None) -> nn.Module:
     """A copy of `model` with the same weights and no neuron; InputError where the model cannot be copied.
 
-    `spike_modules` names neuron classes as `Ledger` takes them.
+    `spiking` names further classes of neurons as `Ledger` takes them.
     """
     try:
         twin = copy.deepcopy(model)
@@ -58,24 +60,23 @@ def dense_twin(model: nn.Module, spike_modules: SpikeModules | None = None) -> n
             f"{type(model).__name__}: expected a network that can be copied ({error}); reset its neurons' states, or "
             "run it under torch.no_grad()"
         ) from None
-    return _replaced(twin, dict(spike_modules or {}), {})
+    return _replaced(twin, as_kinds(spiking), {})
 
 
-def _replaced(module: nn.Module, spike_modules: SpikeModules, done: dict[int, nn.Module]) -> nn.Module:
+def _replaced(module: nn.Module, kinds: Kinds, done: dict[int, nn.Module]) -> nn.Module:
     if id(module) not in done:
-        done[id(module)] = _twin_of(module, spike_modules)
+        done[id(module)] = _twin_of(module, kinds)
         if done[id(module)] is module:
             for name, child in list(module.named_children()):
-                setattr(module, name, _replaced(child, spike_modules, done))
+                setattr(module, name, _replaced(child, kinds, done))
     return done[id(module)]
 
 
-def _twin_of(module: nn.Module, spike_modules: SpikeModules) -> nn.Module:
+def _twin_of(module: nn.Module, kinds: Kinds) -> nn.Module:
     make = own_twin(module)
     if make is not None:
         return make(module)
-    output = spike_output(module, spike_modules)
-    return module if output is None else in_place_of(module, output)
+    return in_place_of(module, kind_of(type(module), kinds))
 
 
 def bits(num_timesteps: int) -> int:

@@ -42,7 +42,7 @@ SPIKING = {snn.Leaky: 0, snn.RLeaky: 0}
 def counted(model: nn.Module, x: Tensor | None = None):
     torch.manual_seed(0)
     x = torch.rand(1, INPUTS) * 2 if x is None else x
-    return count_with_twin(model.eval(), [x, x * 2], spike_modules=SPIKING)
+    return count_with_twin(model.eval(), [x, x * 2], spiking=SPIKING)
 
 
 def network(**options) -> Loop:
@@ -192,7 +192,7 @@ def test_accuracy_stands_beside_energy():
         return twin
 
     scores = accuracies(
-        model, found, lambda m: float(m(torch.ones(1, INPUTS)).detach().sum()), train=trained, spike_modules=SPIKING
+        model, found, lambda m: float(m(torch.ones(1, INPUTS)).detach().sum()), train=trained, spiking=SPIKING
     )
     assert list(scores) == ["spiking", "dense twin", "quantised twin"]
     assert len(seen) == 1

@@ -116,8 +116,9 @@ def energy_breakdown_pj(counted: Counted, model: str | CostModel) -> dict[str, f
 def _account_of(totals: Mapping[str, float]) -> Account:
     """Records that have these totals: synapses with their biases, neurons, and the rest."""
     updates, biases = totals["neuron_updates"], totals["spike_bias_adds"]
-    neurons = dict.fromkeys(("mul", "add", "compare", "select"), updates)
-    rest = {kind: totals[kind] - neurons.get(kind, 0) for kind in (*ARITHMETIC[2:], *SPECIAL)}
+    kinds = (*ARITHMETIC[2:], *SPECIAL)
+    neurons = {kind: totals.get(f"neuron_{kind}", 0) for kind in kinds}
+    rest = {kind: totals[kind] - neurons[kind] for kind in kinds}
     rest["add"] -= biases
     records = [
         OpRecord("synapses", _twice({"ac": totals["synops"], "add": biases})),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.provenance import Mark
+from snnvtg.energy.origin import Mark
 from snnvtg.energy.rules.call import Call, counts
 
 

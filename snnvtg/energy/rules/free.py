@@ -35,4 +35,11 @@ QUERIES = frozenset(
     profiler::_record_function_enter_new profiler::_record_function_exit
     """.split()
 )
+OVERWRITE = frozenset(
+    """
+    copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ log_normal_ geometric_ cauchy_ index_put_
+    index_copy_ scatter_ masked_fill_ resize_ set_
+    """.split()
+)
+"""in-place operations that do not read what they write over"""
 FREE = VIEWS | COPIES | ALLOCATIONS | QUERIES
