@@ -34,10 +34,11 @@ class OpRecord:
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
     read and written. A lookup reads the rows it reads; `table_bytes` is the table it chose them from. `spikes_in` is
     the number of spikes that drive it, `dense_in` the entries of that operand (of a dense product: of its input; of a
-    LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes. `num_timesteps` is the number of simulation steps its counts cover, so that `count /
-    num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time. `driven_by`
-    names the neurons whose spikes drive a product, `dense_since` the operation at which the spikes behind a dense one
-    ended, and whose they were. `hidden` is the most operations that one without a rule may stand for, by its shapes.
+    LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes.
+    `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
+    share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
+    drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
+    `hidden` is the most operations that one without a rule may stand for, by its shapes.
     """
 
     op: str

@@ -36,8 +36,8 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `composite`: torch defines it through others and no rule prices it whole. `looks_up`: it reads of its first operand
-    what it returns.
+    records call it. `composite`: torch defines it through others and no rule prices it whole.
+    `looks_up`: it reads of its first operand what it returns.
     """
 
     name: str

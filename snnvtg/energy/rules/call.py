@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.origin import BINARY
+from snnvtg.energy.origin import BINARY, Mark
 from snnvtg.energy.provenance import Provenance
 
 

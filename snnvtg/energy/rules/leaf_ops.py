@@ -9,6 +9,7 @@ BLDN: case C. Making Δ (bias, softplus) and gating the output (SiLU, product) a
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
