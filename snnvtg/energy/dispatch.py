@@ -35,7 +35,7 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `composite`: torch defines it through others and no rule prices it whole.
+    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no rule prices it whole.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Operation:
     overwrites: bool
     pointwise: bool
     product: bool
+    out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
 
@@ -76,6 +77,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
+        out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
         run=BINDINGS.get(func, func),
