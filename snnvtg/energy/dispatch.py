@@ -36,8 +36,8 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `composite`: torch defines it through others and no rule prices it whole.
-    `looks_up`: it reads of its first operand what it returns.
+    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
+    rule prices it whole. `looks_up`: it reads of its first operand what it returns.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Operation:
     pointwise: bool
     product: bool
     looks_up: bool
+    out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
 
@@ -80,6 +81,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
         looks_up=plain in LOOKUPS,
+        out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
         run=BINDINGS.get(func, func),

@@ -31,9 +31,10 @@ from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.neurons import NeuronKind, as_kinds
 from snnvtg.energy.origin import NOWHERE, ZERO_WEIGHT, Mark, Origin
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
-from snnvtg.energy.provenance import Provenance
+from snnvtg.energy.provenance import Provenance, storage_of
 from snnvtg.energy.rules import Call, Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
+from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
@@ -103,6 +104,8 @@ class Ledger(Account):
             stack.enter_context(self._running.watch())
             if "torch._dynamo" in sys.modules:  # else nothing is compiled
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+            torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
             stack.enter_context(self._dispatched)
             self._open = stack.pop_all()
@@ -195,8 +198,8 @@ class Ledger(Account):
     def _operation(self, facts: Operation, args: tuple, kwargs: dict, out: Any) -> None:
         results = [out] if isinstance(out, Tensor) else list(tensors_in((out,) if not isinstance(out, dict) else ()))
         if facts.aliases and not facts.mutates:  # a view's origin lies on the storage it shares
-            read = {id(tensor.untyped_storage()) for tensor in tensors_in(args)}
-            results = [tensor for tensor in results if id(tensor.untyped_storage()) not in read]
+            read = {id(storage_of(tensor)) for tensor in tensors_in(args)}
+            results = [tensor for tensor in results if id(storage_of(tensor)) not in read]
         if self._running.hides and facts.hidden_in_neurons:
             self._follow(facts, args, kwargs, results)
             return
@@ -204,7 +207,9 @@ class Ledger(Account):
         operands = self._operands(record, facts, args, kwargs, results)
         call = Call(facts.name, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
         if facts.rule is not None:
-            self._count(record, facts.rule(call), call)
+            made = facts.rule(call)
+            complex_numbers = facts.name not in TRANSFORMS and any(a.is_complex() for a in (*operands, *results))
+            self._count(record, in_reals(made) if complex_numbers else made, call)
         elif not facts.known:
             self._refuse(facts.title)
             record.priced, record.hidden = False, most_operations(operands, results, pointwise=facts.pointwise)
@@ -227,7 +232,7 @@ class Ledger(Account):
         """The tensors that are read: their bytes, width, and where they come from."""
         operands, width = list(tensors_in(args)), 0
         if kwargs:
-            operands += tensors_in(kwargs.values())
+            operands += tensors_in(value for name, value in kwargs.items() if name not in facts.out)
         for position, operand in enumerate(operands):
             origin, itemsize = self.provenance.origin(operand), operand.element_size()
             size = stored_bytes(operand)

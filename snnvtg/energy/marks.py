@@ -348,7 +348,7 @@ _FIRST = """
     clone contiguous index_select gather index _unsafe_index repeat repeat_interleave flip roll take masked_select
     im2col pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle tril triu amax amin cummax cummin sort topk
     max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d upsample_nearest1d
-    upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d reflection_pad1d
+    _to_sparse _to_dense _coalesce sparse_mask masked_select upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d reflection_pad1d
     reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d detach_ rot90
     """
 _FUNCTIONS: dict[str, MarkRule] = {

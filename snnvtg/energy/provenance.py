@@ -34,10 +34,7 @@ class Provenance:
         """The origin of `tensor`; a boolean tensor is a mask."""
         if not isinstance(tensor, Tensor):
             return NOWHERE
-        try:
-            found = getattr(tensor.untyped_storage(), self._slot, NOWHERE)
-        except NotImplementedError:  # sparse tensors have no storage
-            return NOWHERE
+        found = getattr(storage_of(tensor), self._slot, NOWHERE)
         return MASK if found.mark is None and not found.since and tensor.dtype is torch.bool else found
 
     def get(self, tensor: object) -> Mark | None:
@@ -54,17 +51,14 @@ class Provenance:
 
     def set(self, tensor: Tensor, origin: Origin) -> None:
         """Say where all entries of the storage of `tensor` come from."""
-        try:
-            setattr(tensor.untyped_storage(), self._slot, origin)
-        except NotImplementedError:
-            return
+        setattr(storage_of(tensor), self._slot, origin)
 
     def set_weights(self, tensors: Iterable[Tensor]) -> None:
         """Mark parameters and buffers, until `forget`."""
         for tensor in tensors:
             self.set(tensor, WEIGHT)
             if self.origin(tensor) is WEIGHT:
-                self._touched.append(tensor.untyped_storage())
+                self._touched.append(storage_of(tensor))
 
     def forget(self) -> None:
         """Take the origins off the storages that outlive the ledger."""
@@ -75,7 +69,7 @@ class Provenance:
 
     def place(self, tensor: Tensor) -> tuple:
         """Which entries of which memory: equal for two tensors that hold the same, unwritten in between."""
-        storage = tensor.untyped_storage()
+        storage = storage_of(tensor)
         if not hasattr(storage, PLACE):
             setattr(storage, PLACE, next(_places))
         return getattr(storage, PLACE), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
@@ -113,7 +107,7 @@ class Provenance:
 
     def _overwrite(self, results: list[Tensor], origin: Origin) -> None:
         for result in results:
-            storage = result.untyped_storage()
+            storage = storage_of(result)
             if hasattr(storage, PLACE):
                 delattr(storage, PLACE)
             before = self.origin(result)
@@ -151,6 +145,16 @@ class Provenance:
 
 
 PLACE = "_snnvtg_place"
+
+
+def storage_of(tensor: Tensor) -> UntypedStorage:
+    """The memory of a tensor; of a sparse one, that of the entries it stores."""
+    try:
+        return tensor.untyped_storage()
+    except NotImplementedError:
+        with torch._C._DisableTorchDispatch():
+            entries = tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()
+            return entries.untyped_storage()
 
 
 def _timeless(origin: Origin) -> Origin:
