@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"errors", "files", "leaf_ops", "native", "measuring", "pages", "spans", "records"},
+    {"backends", "errors", "files", "leaf_ops", "memory", "native", "plugins", "spans", "records"},
     {"neurons", "scan", "data", "metrics"},
     {"layers", "instrumentation"},
     {"models"},

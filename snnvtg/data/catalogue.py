@@ -59,7 +59,7 @@ CATALOGUE = {
     ),
     "r2-tuning-features": _by_hand(
         "https://github.com/yeliudev/R2-Tuning",
-        "see the page; reduce them with experiments/convert_r2.py",
+        "see the page; reduce them with experiments/tools/convert_r2.py",
     ),
 }
 

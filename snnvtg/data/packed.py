@@ -54,7 +54,7 @@ class PackedFeatures(Mapping[str, np.ndarray]):
     def __init__(self, path: Path | str):
         self.path = Path(path)
         if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such folder; expected features packed by experiments/pack_features.py")
+            raise InputError(f"{self.path}: no such folder; make it with experiments/tools/pack_features.py")
         index = self.path / INDEX
         try:
             content = json.loads(index.read_text())

@@ -181,7 +181,7 @@ def test_bad_data_is_one_clear_line_and_loses_nothing(fault, tmp_path, refused):
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--timesteps", "0"], "timesteps: expected whole numbers of at least 1, got 0"),
         (["--timesteps", "2", "2"], "timesteps: expected distinct numbers"),
-        (["--backend", "nest"], "unknown LIF backend 'nest'"),
+        (["--backend", "nest"], "no lif_backend 'nest'"),
         (["--set", "training.epoch=3"], "no such setting"),
         (["--workers", "0"], "workers: expected at least 1, got 0"),
         (["--out", "table.txt"], "out: expected a name ending in .csv"),

@@ -1,10 +1,10 @@
 """What a backend is: a name, the reasons it may give for not running, and one function."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from snnvtg import backends
 from snnvtg.neurons.lif import LIFParameters
 
 
@@ -54,22 +54,12 @@ class Inputs:
         return wanted.to(self.current.dtype)
 
 
-Run = Callable[[Neuron, Inputs], tuple[Tensor, Tensor]]
-
-
 @dataclass(frozen=True)
-class Backend:
-    """One way to run a LIF layer.
+class Backend(backends.Backend):
+    """One way to run a LIF layer: `run(neuron, inputs)` returns (spikes or mean, final state in the state dtype).
 
-    `missing(device)` lists why it cannot run on this machine and device · `refuses(neuron)` lists what of this
-    neuron it cannot do exactly · `run(neuron, inputs)` returns (spikes or mean, final state in the state dtype) ·
     `band` is the width, in units in the last place and per step, of the band around the threshold within which its
-    rounding may decide a spike differently from the law in float32; 0 means bit for bit, everywhere.
+    rounding may decide a spike differently from the reference in float32; 0 means bit for bit, everywhere.
     """
 
-    name: str
-    missing: Callable[[str], list[str]]
-    refuses: Callable[[Neuron], list[str]]
-    run: Run
-    remedy: str = "Choose another backend."
     band: int = 0

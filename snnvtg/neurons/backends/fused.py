@@ -8,7 +8,6 @@ and nothing else. The gradient is analytic and once differentiable.
 import torch
 from torch import Tensor
 
-from snnvtg import pages
 from snnvtg.errors import BackendError
 from snnvtg.neurons.backends import fused_cpu, fused_transforms, fused_triton
 from snnvtg.neurons.backends.base import Backend, Inputs, Neuron
@@ -60,7 +59,7 @@ def _forward(
     alpha: float,
 ) -> tuple[Tensor, Tensor]:
     """(spikes or mean, final state) for `current`; see lif.cpp for what the arguments mean."""
-    out, state_out = _forward_outputs(current, steps, repeat, mean, pages.empty)
+    out, state_out = _forward_outputs(current, steps, repeat, mean)
     tensors = {"current": current, "state": v, "beta": beta, "threshold": v_threshold, "scale": scale, "shift": shift}
     tensors = {name: None if t is None else t.contiguous() for name, t in tensors.items()}
     settings = _settings(current, beta, v_threshold, steps, repeat, mean, v_reset, soft, detach, surrogate, alpha)
@@ -68,10 +67,10 @@ def _forward(
     return out, state_out
 
 
-def _forward_outputs(current: Tensor, steps: int, repeat: bool, mean: bool, empty=torch.empty):
+def _forward_outputs(current: Tensor, steps: int, repeat: bool, mean: bool):
     state, _, _ = _layout(current, steps, repeat)
-    out = empty(state if mean else (steps, *state), dtype=current.dtype, device=current.device)
-    return out, empty(state, dtype=state_dtype(current.dtype), device=current.device)
+    out = torch.empty(state if mean else (steps, *state), dtype=current.dtype, device=current.device)
+    return out, torch.empty(state, dtype=state_dtype(current.dtype), device=current.device)
 
 
 def _forward_fake(current, v, beta, v_threshold, scale, shift, steps, repeat, mean, *rest):
@@ -98,7 +97,7 @@ def _backward(
     wanted: list[bool],
 ) -> list[Tensor]:
     """Gradients to (current, v, beta, v_threshold, scale, shift), empty where not `wanted`."""
-    grads = _backward_outputs(current, beta, steps, repeat, wanted, pages.empty)
+    grads = _backward_outputs(current, beta, steps, repeat, wanted)
     tensors = {
         "grad_out": grad_out,
         "grad_state_out": grad_state_out,
@@ -122,12 +121,12 @@ def _backward(
     ]
 
 
-def _backward_outputs(current, beta, steps: int, repeat: bool, wanted: list[bool], empty=torch.empty) -> list[Tensor]:
+def _backward_outputs(current, beta, steps: int, repeat: bool, wanted: list[bool]) -> list[Tensor]:
     state, _, _ = _layout(current, steps, repeat)
     shapes = (current.shape, *[state] * 5)
     dtypes = (current.dtype, *[beta.dtype] * 5)
     return [
-        empty(shape if want else (0,), dtype=dtype, device=current.device)
+        torch.empty(shape if want else (0,), dtype=dtype, device=current.device)
         for shape, dtype, want in zip(shapes, dtypes, wanted, strict=True)
     ]
 
@@ -230,7 +229,6 @@ def _missing(device: str) -> list[str]:
 FUSED = Backend(
     "fused",
     missing=_missing,
-    refuses=lambda neuron: [],
     run=_run,
     remedy="Install g++ or set CXX (CPU), or triton (CUDA); or ask for 'torch', which needs neither.",
 )

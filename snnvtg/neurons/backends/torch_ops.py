@@ -108,4 +108,4 @@ def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tensor]:
     return _LIF.apply(*tensors, neuron.parameters, inputs.num_timesteps, inputs.mean)
 
 
-TORCH = Backend("torch", missing=lambda device: [], refuses=lambda neuron: [], run=_run)
+TORCH = Backend("torch", _run)

@@ -1,6 +1,5 @@
 """`python -m snnvtg.neurons.conformance BACKEND`: exit status 0 if nothing failed, 1 if something did."""
 
-import importlib
 import sys
 from collections import Counter
 from typing import Annotated
@@ -8,23 +7,8 @@ from typing import Annotated
 import tyro
 
 from snnvtg.errors import InputError
-from snnvtg.neurons.backends import named
-from snnvtg.neurons.backends.base import Backend
+from snnvtg.neurons.backends import LIF_OPERATION
 from snnvtg.neurons.conformance import conform
-
-
-def find(name: str) -> Backend:
-    """A backend of this package by name, or anybody's as `package.module:ATTRIBUTE`."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        return named(name)
-    try:
-        backend = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"backend {name!r}: {error}; expected package.module:ATTRIBUTE") from error
-    if not isinstance(backend, Backend):
-        raise InputError(f"backend {name!r}: expected a snnvtg.neurons.backends.base.Backend, got {backend!r}")
-    return backend
 
 
 def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", verbose: bool = False) -> int:
@@ -35,7 +19,7 @@ def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", ver
         device: cpu or cuda
         verbose: list passed checks too
     """
-    subject = find(backend)
+    subject = LIF_OPERATION.named(backend)
     missing = subject.missing(device)
     if missing:
         raise InputError(f"backend {subject.name!r} cannot run on {device}: {'; '.join(missing)}. {subject.remedy}")

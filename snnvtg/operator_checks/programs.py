@@ -1,0 +1,127 @@
+"""Checks with tracing, compiling and exporting at other sizes, in-place use and torch.library.opcheck."""
+
+import warnings
+
+import torch
+from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from snnvtg.operator_checks.subject import Mismatch, Operation, gradients, leaves, loss, same, same_answer, same_values
+
+SIZES = (3, 5, 2, 7, 4, 6)  # the first is the size a program is made with
+
+
+class Wrapped(torch.nn.Module):
+    """The operation as a module, for torch.export."""
+
+    def __init__(self, operation: Operation):
+        super().__init__()
+        self.run = operation.run
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return self.run(*tensors)
+
+
+def jit_trace_at_another_size(operation: Operation) -> None:
+    """A function traced at one size and called at others, smaller and larger, with gradients."""
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        return operation.run(*tensors)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(run, operation.inputs(SIZES[0], 0), check_trace=False)
+    for size in SIZES:
+        inputs = operation.inputs(size, size)
+        expected = gradients(operation.reference, inputs)
+        try:
+            mine = gradients(traced, inputs)
+        except Exception:
+            # a loop over time is unrolled by the tracer, so torch itself refuses another length
+            continue
+        same_values(operation, f"traced at {SIZES[0]}, called at {size}: output", mine[0], expected[0])
+        same(f"traced at {SIZES[0]}, called at {size}: gradient", mine[1], expected[1], operation.tolerance)
+
+
+def compiled_with_dynamic_sizes(operation: Operation) -> None:
+    """torch.compile(fullgraph=True): all sizes in two graphs as torch goes dynamic by itself, in one when told to."""
+    for dynamic, graphs in ((None, 2), (True, 1)):
+        torch._dynamo.reset()
+        counter = CompileCounterWithBackend("aot_eager")
+        compiled = torch.compile(operation.run, backend=counter, fullgraph=True, dynamic=dynamic)
+        for size in SIZES:
+            same_answer(operation, compiled, operation.inputs(size, size), f"compiled, dynamic={dynamic}: ")
+        if counter.frame_count > graphs:
+            raise Mismatch(f"dynamic={dynamic}: {counter.frame_count} graphs for {len(SIZES)} sizes, expected {graphs}")
+    torch._dynamo.reset()
+
+
+def exported_with_dynamic_sizes(operation: Operation) -> None:
+    """torch.export with every axis dynamic that changes with the size, run at other sizes."""
+    example, other = operation.inputs(SIZES[0], 0), operation.inputs(SIZES[1], 0)
+    dynamic = tuple(
+        {axis: torch.export.Dim.DYNAMIC for axis in range(one.dim()) if one.shape[axis] != two.shape[axis]}
+        for one, two in zip(example, other, strict=True)
+    )
+    program = torch.export.export(Wrapped(operation), example, dynamic_shapes=(dynamic,)).module()
+    for size in SIZES:
+        inputs = operation.inputs(size, size)
+        same_values(operation, f"exported, called at {size}: output", program(*inputs), operation.reference(*inputs))
+
+
+def results_changed_in_place(operation: Operation) -> None:
+    """`out += 1` and `out[0] = 0`, small and large: the values and gradients of the same without a backend."""
+
+    def changed(function):
+        def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+            outputs = function(*tensors)
+            for out in outputs:
+                out += 1
+                out *= 2
+                out.select(0, 0).zero_()
+            return outputs
+
+        return run
+
+    for size in (SIZES[0], operation.large):
+        inputs = operation.inputs(size, 0)
+        expected = gradients(changed(operation.reference), inputs)
+        mine = gradients(changed(operation.run), inputs)
+        same_values(operation, f"in place at size {size}: output", mine[0], expected[0])
+        same(f"in place at size {size}: gradient", mine[1], expected[1], operation.tolerance)
+
+
+def inputs_are_left_alone(operation: Operation) -> None:
+    """Inputs keep their values, and one changed between forward and backward is noticed or does not matter."""
+    inputs = operation.inputs(SIZES[0], 0)
+    before = [t.clone() for t in inputs]
+    _, expected = gradients(operation.run, inputs)
+    same("input after the run", inputs, before, 0.0)
+    for i in range(len(inputs)):
+        tensors = leaves(inputs)
+        used = [t * 1 for t in tensors]
+        value = loss(operation.run(*used))
+        used[i].add_(1)
+        try:
+            mine = torch.autograd.grad(value, tensors)
+        except RuntimeError as error:
+            if "modified by an inplace operation" in str(error):
+                continue
+            raise
+        same(f"input {i} changed before the backward: gradient", mine, expected, operation.tolerance)
+
+
+def opcheck(operation: Operation) -> None:
+    """torch.library.opcheck of every registered operator behind the backend."""
+    for operator, arguments in operation.operators():
+        torch.library.opcheck(operator, arguments)
+
+
+CHECKS = (
+    jit_trace_at_another_size,
+    compiled_with_dynamic_sizes,
+    exported_with_dynamic_sizes,
+    results_changed_in_place,
+    inputs_are_left_alone,
+    opcheck,
+)
