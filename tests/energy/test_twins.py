@@ -11,7 +11,7 @@ from snnvtg.energy.report_tables import module_table, part_of, range_table
 from snnvtg.energy.report_words import range_in_words, special_functions_in_words
 from snnvtg.energy.twin_counts import count_with_twin
 from snnvtg.energy.twins import bits, dense_twin, quantised_twin_pj
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 
 
 @pytest.fixture

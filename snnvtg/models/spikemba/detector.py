@@ -5,8 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from snnvtg.layers.dense_detector import DenseDetector
 from snnvtg.layers.norm import MaskedBatchNorm
+from snnvtg.models.spikemba.dense_detector import DenseDetector
 from snnvtg.neurons import LIF, LIFParameters, SpikeCode, SpikeEncoder
 
 Encoding = Literal["direct", SpikeCode]
