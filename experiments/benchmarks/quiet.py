@@ -4,7 +4,7 @@ import logging
 import warnings
 from importlib.util import find_spec
 
-from snnvtg import command
+from snnvtg.cli import command
 
 
 def run(options, main, description: str | None = None) -> None:

@@ -36,11 +36,11 @@ from snnvtg.energy.report import (
     to_markdown,
 )
 from snnvtg.errors import InputError
+from snnvtg.models import DEFAULT_MODEL, model_class
 from snnvtg.plots.energy import break_even_figure, breakdown_figure, pareto_figure, range_figure, timestep_figure
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
-from snnvtg.studies.presets import with_overrides
-from snnvtg.studies.runs import trained
 from snnvtg.sweeps.checks import check_device
+from snnvtg.sweeps.runs import trained
 from snnvtg.training import Checkpoint, evaluate, load_checkpoint
 
 SHOWN = ("45nm_fp32", "45nm_int8", "memory_lemaire_new_sram", "loihi_seneca")
@@ -103,7 +103,7 @@ def main(options: Options) -> None:
     write_text(text, options.out / "report.md")
     write_text(latex(tables, own, data.name), options.out / "tables.tex")
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
-    config = {"model": checkpoint.model_config, "training": checkpoint.training_config}
+    config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
     write_json(
         provenance(**details, config=config, coverage=readouts[own].spiking.coverage), options.out / "provenance.json"
     )
@@ -115,11 +115,9 @@ def prepared(options: Options) -> tuple[DataSplits, Checkpoint]:
     """The data and the checkpoint; without one the demo, trained if it is not there yet."""
     if options.checkpoint is None and options.data is not None:
         raise InputError("--data: give the --checkpoint trained on it (experiments/train.py makes one)")
-    data = options.load()
+    data = options.source.load()
     if options.checkpoint is not None:
         checkpoint = load_checkpoint(options.checkpoint)
-        if checkpoint.model_name != "spikemba":
-            raise InputError(f"{options.checkpoint}: a {checkpoint.model_name}; expected a spikemba, which has neurons")
         trained_on = (checkpoint.video_width, checkpoint.text_width)
         if trained_on != (data.video_width, data.text_width):
             raise InputError(
@@ -127,8 +125,7 @@ def prepared(options: Options) -> tuple[DataSplits, Checkpoint]:
                 f"{(data.video_width, data.text_width)}; give the --data it was trained on"
             )
         return data, checkpoint
-    demo = with_overrides("demo", ())
-    return data, trained(options.runs, "spikemba", demo.model, demo.training, data, seed=0, quiet=False)
+    return data, trained(options.runs, model_class(DEFAULT_MODEL).recipe("demo"), data, seed=0, quiet=False)[0]
 
 
 def all_tables(readouts: dict[int, Readout], own: int) -> dict[str, pd.DataFrame]:
@@ -256,7 +253,7 @@ def trade(options: Options, models: pd.DataFrame, accuracy: pd.DataFrame) -> pd.
     try:
         sweep = pd.read_csv(options.sweep)
         means = (
-            sweep[sweep["model"] == "spikemba"]
+            sweep[sweep["model"] == DEFAULT_MODEL]
             .groupby(["slots", "num_timesteps"])[["energy_pj", options.metric]]
             .mean()
         )
