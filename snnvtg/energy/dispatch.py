@@ -15,6 +15,8 @@ from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
 from snnvtg.energy.rules.linear import LINEAR
 
 PRODUCTS = frozenset({*LINEAR, *ATTENTION})
+READ_VALUES = frozenset({"sub"})
+"""their results' origins depend on more than the operands'"""
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
@@ -30,12 +32,12 @@ BINDINGS: dict[Any, Callable] = {
 """the same operation by torch's quicker door, for views, which are half of all operations"""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no rule prices it whole.
+    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are handed in. `composite`: torch defines it through others and no rule prices it whole.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Operation:
     overwrites: bool
     pointwise: bool
     product: bool
+    repeats: bool
     out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
@@ -77,6 +80,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
+        repeats=known and users is None and not mutates and plain not in READ_VALUES,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
@@ -99,6 +103,10 @@ class Dispatched(TorchDispatchMode):
         self.operation, self.before, self.rules = operation, before, rules
         self.facts = {} if rules else _described
         self.looks_away: int | None = None
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # a ledger sets torch.compile's stance once; asking at every operation doubles its cost
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if self.looks_away is not None and self.looks_away == torch._C._current_graph_task_id():
