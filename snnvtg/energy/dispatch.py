@@ -16,6 +16,8 @@ from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
 from snnvtg.energy.rules.linear import LINEAR, LOOKUPS
 
 PRODUCTS = frozenset({*LINEAR, *ATTENTION})
+READ_VALUES = frozenset({"sub"})
+"""their results' origins depend on more than the operands'"""
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
@@ -31,13 +33,14 @@ BINDINGS: dict[Any, Callable] = {
 """the same operation by torch's quicker door, for views, which are half of all operations"""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
-    rule prices it whole. `looks_up`: it reads of its first operand what it returns.
+    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are
+    handed in. `composite`: torch defines it through others and no rule prices it whole. `looks_up`: it reads of its
+    first operand what it returns.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Operation:
     pointwise: bool
     product: bool
     looks_up: bool
+    repeats: bool
     out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
@@ -81,6 +85,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
         looks_up=plain in LOOKUPS,
+        repeats=known and users is None and not mutates and plain not in READ_VALUES,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
@@ -103,6 +108,10 @@ class Dispatched(TorchDispatchMode):
         self.operation, self.before, self.rules = operation, before, rules
         self.facts = {} if rules else _described
         self.looks_away: int | None = None
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # a ledger sets torch.compile's stance once; asking at every operation doubles its cost
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if self.looks_away is not None and self.looks_away == torch._C._current_graph_task_id():
@@ -131,9 +140,14 @@ def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
             yield from (v for v in value if isinstance(v, Tensor))
 
 
+def is_expanded(tensor: Tensor) -> bool:
+    """Whether an axis of the tensor holds one entry that is shown several times."""
+    return tensor.layout is torch.strided and 0 in tensor.stride()
+
+
 def stored_bytes(tensor: Tensor) -> int:
     """Bytes of the entries that lie in memory: an axis that was only expanded holds one."""
-    if tensor.layout is not torch.strided or 0 not in tensor.stride():
+    if not is_expanded(tensor):
         return tensor.numel() * tensor.element_size()
     stored = math.prod(n for n, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or not n)
     return stored * tensor.element_size()

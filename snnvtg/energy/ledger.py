@@ -25,16 +25,16 @@ from torch import Tensor, nn
 from snnvtg.energy.account import Account, OpRecord, compact
 from snnvtg.energy.backward_markers import is_differentiated, leaves, mark_backward
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Dispatched, Operation, stored_bytes, tensors_in
+from snnvtg.energy.dispatch import Dispatched, Operation
 from snnvtg.energy.findings import Findings, LedgerWarning, UntrackedNeuronError
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.neurons import NeuronKind, as_kinds
 from snnvtg.energy.origin import NOWHERE, ZERO_WEIGHT, Mark, Origin
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
-from snnvtg.energy.provenance import Provenance, storage_of
-from snnvtg.energy.rules import Call, Rule
+from snnvtg.energy.provenance import Provenance
+from snnvtg.energy.recording import Recorder
+from snnvtg.energy.rules import Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
-from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
@@ -78,7 +78,17 @@ class Ledger(Account):
         self.provenance = Provenance()
         self.findings = Findings()
         self._running = RunningModules(model, self.spiking, self.provenance, self.findings, self._write, self._left)
-        self._dispatched = Dispatched(self._operation, self._before, self.rules)
+        self._recorder = Recorder(
+            self.provenance,
+            self._running,
+            self.findings,
+            phase=self._phase,
+            write=self._keep,
+            read=self._read,
+            refuse=self._refuse,
+            skip_zero_weights=skip_zero_weights,
+        )
+        self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
         self._open: ExitStack | None = None
@@ -195,76 +205,6 @@ class Ledger(Account):
             if not storage.any():
                 self.provenance.set(args[0], ZERO_WEIGHT)
 
-    def _operation(self, facts: Operation, args: tuple, kwargs: dict, out: Any) -> None:
-        results = [out] if isinstance(out, Tensor) else list(tensors_in((out,) if not isinstance(out, dict) else ()))
-        if facts.aliases and not facts.mutates:  # a view's origin lies on the storage it shares
-            read = {id(storage_of(tensor)) for tensor in tensors_in(args)}
-            results = [tensor for tensor in results if id(storage_of(tensor)) not in read]
-        if self._running.hides and facts.hidden_in_neurons:
-            self._follow(facts, args, kwargs, results)
-            return
-        record = OpRecord(facts.title, {})
-        operands = self._operands(record, facts, args, kwargs, results)
-        call = Call(facts.name, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
-        if facts.rule is not None:
-            made = facts.rule(call)
-            complex_numbers = facts.name not in TRANSFORMS and any(a.is_complex() for a in (*operands, *results))
-            self._count(record, in_reals(made) if complex_numbers else made, call)
-        elif not facts.known:
-            self._refuse(facts.title)
-            record.priced, record.hidden = False, most_operations(operands, results, pointwise=facts.pointwise)
-        self._follow(facts, args, kwargs, results)
-        if "ac" in record.counts and results:
-            steps = self.provenance.num_timesteps(results[0])
-            self.provenance.set(results[0], Origin(Mark.SUM, num_timesteps=steps))
-        for result in results:
-            record.written_bytes += result.numel() * result.element_size()
-            record.outputs += result.numel()
-            record.num_timesteps = max(record.num_timesteps, self.provenance.num_timesteps(result))
-        self._write(record)
-
-    def _follow(self, facts: Operation, args: tuple, kwargs: dict, results: list[Tensor]) -> None:
-        self.provenance.follow(facts.name, args, kwargs, results, mutates=facts.mutates, ends=facts.product)
-
-    def _operands(
-        self, record: OpRecord, facts: Operation, args: tuple, kwargs: dict, results: list[Tensor]
-    ) -> list[Tensor]:
-        """The tensors that are read: their bytes, width, and where they come from."""
-        operands, width = list(tensors_in(args)), 0
-        if kwargs:
-            operands += tensors_in(value for name, value in kwargs.items() if name not in facts.out)
-        for position, operand in enumerate(operands):
-            origin, itemsize = self.provenance.origin(operand), operand.element_size()
-            size = stored_bytes(operand)
-            if facts.looks_up and position == 0:
-                record.table_bytes, size = size, min(size, sum(stored_bytes(result) for result in results))
-            if origin.mark is Mark.WEIGHT:
-                record.weight_bytes += size
-            else:
-                record.read_bytes += size
-            if operand.is_floating_point() and itemsize > width:
-                width = itemsize
-            if origin.mark is Mark.EMPTY and not facts.allocates and not (facts.overwrites and position == 0):
-                self._read([operand])
-        record.width = 8 * width or 32
-        return operands
-
-    def _count(self, record: OpRecord, counts: dict, call: Call) -> None:
-        record.counts = counts
-        record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
-        if call.bias is not None:
-            record.bias_bytes = call.bias.numel() * call.bias.element_size()
-        if "mac" not in counts and "ac" not in counts:
-            return
-        origins = [self.provenance.origin(tensor) for tensor in tensors_in(call.args)]
-        if "ac" in counts:
-            record.driven_by = ", ".join(dict.fromkeys(o.source for o in origins if o.mark is Mark.SPIKE and o.source))
-        if "mac" in counts:
-            record.dense_since = next((o.since for o in origins if o.since), "")
-            for origin in origins:
-                if origin.mark is Mark.MASK and origin.source:
-                    self.findings.comparing.setdefault(origin.source, self._running.class_of(origin.source))
-
     def _read(self, tensors: Iterable[Tensor]) -> None:
         """Report memory that is read and that no operation was seen to write: a kernel outside torch's dispatch."""
         for tensor in tensors:
@@ -283,12 +223,18 @@ class Ledger(Account):
                 "read `hidden`"
             )
 
-    def _write(self, record: OpRecord) -> None:
-        record.module = self.provenance.where
+    def _phase(self) -> str:
         if torch._C._current_graph_task_id() != -1:
-            record.phase, self._after_backward = "backward", self._running.starts
-        elif self._after_backward == self._running.starts and not self._running.path:
-            record.phase = "update"
+            self._after_backward = self._running.starts
+            return "backward"
+        return "update" if self._after_backward == self._running.starts and not self._running.path else "forward"
+
+    def _write(self, record: OpRecord) -> None:
+        """Keep a record of something other than an operation of torch's."""
+        record.module, record.phase = self.provenance.where, self._phase()
+        self._keep(record)
+
+    def _keep(self, record: OpRecord) -> None:
         self.records.append(record)
         if len(self.records) > self._limit:
             self.records = compact(self.records)

@@ -220,9 +220,13 @@ def sum_of_two(call: Marked) -> Origin:
         return a if a.mark in BINARY or a.mark is Mark.ZERO else NOWHERE
     if a.mark is Mark.ZERO:
         return scaled(b, sign)
-    if sign < 0 and left.is_floating_point() and call.tracker.place(left) == call.tracker.place(right):
+    if sign < 0 and left.is_floating_point() and left.data_ptr() == right.data_ptr() and _same(call, left, right):
         return ZERO
     return _straight_through(call, a, b, sign)
+
+
+def _same(call: Marked, left: Tensor, right: Tensor) -> bool:
+    return call.tracker.place(left) == call.tracker.place(right)
 
 
 def _straight_through(call: Marked, a: Origin, b: Origin, sign: float) -> Origin:
@@ -230,15 +234,19 @@ def _straight_through(call: Marked, a: Origin, b: Origin, sign: float) -> Origin
     left, right = call.args[:2]
     for mine, tensor, other in ((a, left, right), (b, right, left)):
         if mine.pending is not None and (sign > 0 or tensor is left):
-            spikes, away, shape, place = mine.pending
-            whole = tensor.shape == shape and tensor.is_contiguous() and tensor.storage_offset() == 0
+            spikes, away, shapes, place = mine.pending
+            whole = (
+                tensor.shape == torch.broadcast_shapes(*shapes)
+                and tensor.is_contiguous()
+                and tensor.storage_offset() == 0
+            )
             if whole and away == -sign and place == call.tracker.place(other):
                 return spikes
-    shape = torch.broadcast_shapes(left.shape, right.shape)
-    if a.mark in BINARY and b.mark not in BINARY:
-        return Origin(pending=(a, sign, shape, call.tracker.place(right)))
-    if sign > 0 and b.mark in BINARY and a.mark not in BINARY:
-        return Origin(pending=(b, sign, shape, call.tracker.place(left)))
+    shapes = left.shape, right.shape
+    if a.mark in (Mark.SPIKE, Mark.QUIET) and b.mark not in BINARY:
+        return Origin(pending=(a, sign, shapes, call.tracker.place(right)))
+    if sign > 0 and b.mark in (Mark.SPIKE, Mark.QUIET) and a.mark not in BINARY:
+        return Origin(pending=(b, sign, shapes, call.tracker.place(left)))
     return NOWHERE
 
 
@@ -418,3 +426,12 @@ MARKS: dict[str, MarkRule] = {
     "fill": full(1),
 }
 """operation (without overload or trailing underscore) → rule"""
+CREATES = frozenset(
+    """
+    empty empty_like new_empty empty_strided new_empty_strided zeros zeros_like new_zeros zero scalar_tensor full
+    full_like new_full bernoulli native_dropout eq ne lt le gt ge heaviside where sub
+    """.split()
+)
+"""they give marks to results of operands that have none"""
+KEEPS_WEIGHTS = frozenset({*_FIRST.split(), "_to_copy", "mul", "div", "cat", "stack"})
+"""a copy of a weight, or a weight times a number, is a weight"""

@@ -27,8 +27,8 @@ class QueryAccounts(Account):
             if known := self._like.get(key):
                 known.absorb(record)
             else:
-                self._like[key] = record
-                self.records.append(record)
+                self._like[key] = first = replace(record, counts=dict(record.counts))
+                self.records.append(first)
 
     @property
     def mean(self) -> dict[str, float]:

@@ -11,7 +11,7 @@ from itertools import count
 import torch
 from torch import Tensor, UntypedStorage
 
-from snnvtg.energy.marks import DRAWN, MARKS, Marked
+from snnvtg.energy.marks import CREATES, DRAWN, KEEPS_WEIGHTS, MARKS, Marked
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, ZERO_WEIGHT, Mark, Origin, joined
 
 _numbers, _places = count(), count()
@@ -27,15 +27,18 @@ class Provenance:
     def __init__(self):
         self._slot = f"_snnvtg_origin_{next(_numbers)}"
         self._touched: list[UntypedStorage] = []  # long-lived ones, to be forgotten at the end
-        self._dense: dict[tuple[int, str], Origin] = {}
+        self._interned: dict[Origin, Origin] = {}
         self.neuron = self.where = ""
 
     def origin(self, tensor: object) -> Origin:
         """The origin of `tensor`; a boolean tensor is a mask."""
-        if not isinstance(tensor, Tensor):
+        try:
+            found = getattr(tensor.untyped_storage(), self._slot, NOWHERE)
+        except NotImplementedError:
+            found = getattr(storage_of(tensor), self._slot, NOWHERE)
+        except AttributeError:  # no tensor
             return NOWHERE
-        found = getattr(storage_of(tensor), self._slot, NOWHERE)
-        return MASK if found.mark is None and not found.since and tensor.dtype is torch.bool else found
+        return MASK if found is NOWHERE and tensor.dtype is torch.bool else found
 
     def get(self, tensor: object) -> Mark | None:
         """The mark of `tensor`."""
@@ -75,15 +78,23 @@ class Provenance:
         return getattr(storage, PLACE), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
 
     def follow(
-        self, name: str, args: tuple, kwargs: dict, results: list[Tensor], *, mutates: bool, ends: bool = False
+        self,
+        name: str,
+        args: tuple,
+        kwargs: dict,
+        inputs: list[Origin],
+        results: list[Tensor],
+        *,
+        mutates: bool,
+        ends: bool = False,
     ) -> None:
         """Say where the results of the operation `name` (an aten name without its overload) come from.
 
-        `ends`: behind it spikes are history, as behind a product.
+        `inputs` are the origins of the tensors it reads. `ends`: behind it spikes are history, as behind a product.
         """
-        inputs = self._origins(args)
-        if kwargs:
-            inputs += self._origins(tuple(kwargs.values()))
+        told = any(origin is not NOWHERE and origin is not WEIGHT for origin in inputs)
+        if not told and not mutates and name not in CREATES and name not in KEEPS_WEIGHTS:
+            return
         rule = MARKS.get(name)
         origin = NOWHERE if rule is None else rule(Marked(name, args, kwargs, self))
         origin = self._with_history(origin, name, args, inputs, ends)
@@ -96,14 +107,11 @@ class Provenance:
                 self.set(result, left)
             origin = MASK if name in DRAWN else self._with_history(NOWHERE, name, args, inputs, ends)
 
-    def _origins(self, values: Iterable[object]) -> list[Origin]:
-        found = []
-        for value in values:
-            if isinstance(value, Tensor):
-                found.append(self.origin(value))
-            elif isinstance(value, tuple | list):
-                found += [self.origin(v) for v in value if isinstance(v, Tensor)]
-        return found
+    def interned(self, origin: Origin) -> Origin:
+        """The one object of all that are equal."""
+        if len(self._interned) > MOST_INTERNED:
+            self._interned.clear()
+        return self._interned.setdefault(origin, origin)
 
     def _overwrite(self, results: list[Tensor], origin: Origin) -> None:
         for result in results:
@@ -127,7 +135,7 @@ class Provenance:
         if steps > 1:
             steps = _time_left(name, args, steps)
         if origin.mark is not None:
-            return origin if origin.num_timesteps == steps else replace(origin, num_timesteps=steps)
+            return self.interned(origin if origin.num_timesteps == steps else replace(origin, num_timesteps=steps))
         since = ""
         if not ends:
             since = next((o.since for o in inputs if o.since), "") or self._ended(name, inputs)
@@ -135,7 +143,7 @@ class Provenance:
             return replace(origin, num_timesteps=steps, since=since)
         if steps == 1 and not since:
             return NOWHERE
-        return self._dense.setdefault((steps, since), Origin(num_timesteps=steps, since=since))
+        return self.interned(Origin(num_timesteps=steps, since=since))
 
     def _ended(self, name: str, inputs: list[Origin]) -> str:
         spikes = [o.source for o in inputs if o.mark in (Mark.SPIKE, Mark.QUIET) and o.source]
@@ -145,6 +153,7 @@ class Provenance:
 
 
 PLACE = "_snnvtg_place"
+MOST_INTERNED = 4096
 
 
 def storage_of(tensor: Tensor) -> UntypedStorage:

@@ -43,10 +43,10 @@ def count_with_twin(
     queries = list(one_by_one(inputs))
     model.eval()
     with FiringRates(model, layout="T...C") as rates:
-        counted = Ledger.per_query(model, queries, forward=_calling(model), spiking=spiking)
+        counted = Ledger.per_query(model, queries, forward=calling(model), spiking=spiking)
     steps = steps_of(counted, len(queries))
     twin = dense_twin(model, spiking).eval()
-    run = _calling(twin)
+    run = calling(twin)
     repeats = iter([find_repeats(twin, lambda q=query: run(q), steps) for query in queries])
 
     def once(query: Any) -> None:
@@ -58,7 +58,7 @@ def count_with_twin(
     return TwinCounts(counted, dense, rates, quantised_parts(model, counted), steps)
 
 
-def _calling(model: nn.Module) -> Callable[[Any], Any]:
+def calling(model: nn.Module) -> Callable[[Any], Any]:
     """`model` on one entry: a tuple is its arguments, a dictionary its keyword arguments, anything else the one."""
 
     def call(entry: Any) -> Any:

@@ -14,6 +14,7 @@ from snnvtg.energy.account import OpRecord
 from snnvtg.energy.beside import neurobench, spikingjelly
 from snnvtg.energy.findings import LedgerWarning
 from snnvtg.energy.ledger import Ledger
+from snnvtg.energy.report_format import to_markdown
 from snnvtg.energy.twins import Spiking
 from snnvtg.errors import first_line
 
@@ -76,8 +77,8 @@ class Noted(Ledger):
         super().__init__(*args, **options)
         self.notes: list[OpRecord] = []
 
-    def _write(self, record: OpRecord) -> None:
-        super()._write(record)
+    def _keep(self, record: OpRecord) -> None:
+        super()._keep(record)
         self.notes.append(record)
 
 
@@ -93,6 +94,7 @@ def compare_counters(
     `run(entry)` calls the model. Every run starts from the same random state.
     """
     made, reasons, inputs = [], [], list(inputs)
+    model.eval()
     for name, tool in TOOLS.items():
         try:
             tool.require()
@@ -119,3 +121,16 @@ def compare_counters(
                 comparison.ours[record.module, quantity] += record.counts.get(kind, (0, 0))[0]
         made.append(comparison)
     return made, reasons
+
+
+def comparison_section(made: list[Comparison], reasons: list[str]) -> str:
+    """A report's section: each tool's counts beside the ledger's, by layer, with what separates them."""
+    lines = ["## Beside other counters", ""]
+    for comparison in made:
+        for quantity, title in (("synops", "synaptic operations"), ("macs", "MACs")):
+            left = comparison.unexplained(quantity)
+            total = comparison.total[quantity]
+            lines += [f"### {comparison.tool}: {title} ({total:,} in all; not explained: {left:,})", ""]
+            lines += [to_markdown(comparison.table(quantity))]
+    lines += [f"Left out: {reason}." for reason in reasons]
+    return "\n".join(lines).rstrip() + "\n"
