@@ -3,7 +3,7 @@
     python experiments/energy_report.py                       # trains the demo on synthetic data first, two minutes
     python experiments/energy_report.py --checkpoint best.pt --data FOLDER --queries 200
     python experiments/energy_report.py --checkpoint best.pt --data FOLDER --sweep reports/timestep_sweep.csv --measure
-    python experiments/energy_report.py --network my_network.py:make --beside      # any network: () -> (network, inputs)
+    python experiments/energy_report.py --network my_network.py:make --beside    # any network: () -> (network, inputs)
 
 Runs queries one at a time, unpadded; a model that can be read out at another T at each of --timesteps (the same
 weights). Writes into --out: report.md, tables.tex, provenance.json; models.csv (cost models × T), layers.csv,
@@ -98,9 +98,8 @@ def main(options: Options) -> None:
     details["coverage"] = report.counts[report.own].spiking.coverage
     write_json(provenance(**details), options.out / "provenance.json")
     print(text)
-    print(
-        f"wrote {options.out}/report.md, tables.tex, {len(tables)} CSV tables, {len(figures)} figures, provenance.json"
-    )
+    kinds = f"{len(tables)} CSV tables, {len(figures)} figures"
+    print(f"wrote {options.out}/report.md, tables.tex, provenance.json, {kinds}")
 
 
 def of_network(options: Options) -> tuple[Subject, EnergyReport, dict[str, Any]]:
@@ -124,19 +123,13 @@ def of_checkpoint(options: Options) -> tuple[Subject, EnergyReport, dict[str, An
     counts, rows = {}, []
     for step, found in subject.count_at(options.timesteps):
         counts[step] = found
-        rows.append(
-            {"num_timesteps": step, "firing_rate": found.rates.firing_rate, **scored(model, split, step, options)}
-        )
+        accuracy = scored(model, split, step, options)
+        rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
     own = own_timesteps(model) or next(iter(counts))
-    twins = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0].get(options.metric))
-    report = report_of(
-        subject.name,
-        subject.where,
-        counts,
-        own,
-        accuracy=pd.DataFrame(rows),
-        twins_accuracy={"metric": options.metric, **twins},
-    )
+    by_twin = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0][options.metric])
+    of_twins = {"metric": options.metric, **by_twin}
+    table = pd.DataFrame(rows)
+    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins_accuracy=of_twins)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
     config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
     return subject, report, {**details, "config": config}

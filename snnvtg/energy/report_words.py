@@ -1,14 +1,15 @@
 """What the tables say, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.breakeven import tied
-from snnvtg.energy.costs import COST_MODELS, ComputeModel
+from snnvtg.energy.costs import COST_MODELS, ComputeModel, CostModel
 from snnvtg.energy.report_format import cell
+from snnvtg.energy.twin_counts import TwinCounts
 
 
 def range_in_words(table: pd.DataFrame) -> str:
@@ -39,6 +40,25 @@ def steps_in_words(table: pd.DataFrame, models: Sequence[str] = ("45nm_fp32", "4
         else:
             sentences.append(f"Under {name} the dense twin is cheaper at every T read out.")
     return " ".join(sentences)
+
+
+def recomputed_in_words(counts: TwinCounts, model: CostModel) -> str:
+    """What the network computes anew at every step though its input is the same, and what that costs it."""
+    records = [record for record in counts.spiking.phase("forward") if _within(record.module, counts.recomputed)]
+    spent = model.energy_pj(Account(records)) / counts.queries
+    if not spent:
+        return ""
+    names = ", ".join(sorted(name or "(model)" for name in counts.recomputed))
+    steps = counts.num_timesteps
+    return (
+        f"Computed at each of {steps} steps from the same input, as the network is written: {names}. That is "
+        f"{cell(spent / 1e6)} µJ at {model.title}, of which {cell(spent * (1 - 1 / steps) / 1e6)} µJ would be saved by "
+        "computing it once, as the dense twin does."
+    )
+
+
+def _within(module: str, names: Collection[str]) -> bool:
+    return any(name in ("", module) or module.startswith(f"{name}.") for name in names)
 
 
 def special_functions_in_words(spiking: Account, twin: Account) -> str:

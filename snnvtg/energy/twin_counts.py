@@ -10,21 +10,28 @@ from torch import nn
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.ledger import Ledger
+from snnvtg.energy.neurons import as_kinds, kind_of
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.repeats import find_repeats, run_once
-from snnvtg.energy.twins import QuantisedParts, Spiking, dense_twin, quantised_parts, quantised_twin
+from snnvtg.energy.twins import QuantisedParts, Spiking, dense_twin, own_twin, quantised_parts, quantised_twin
 from snnvtg.instrumentation import FiringRates
+from snnvtg.neurons import LIF
 
 
 @dataclass(frozen=True)
 class TwinCounts:
-    """Accounts over the same queries; `parts` are the modules that the quantised twin has at b bits (`twins`)."""
+    """Accounts over the same queries; `parts` are the modules that the quantised twin has at b bits (`twins`).
+
+    `recomputed`: modules of the spiking network that compute the same at every step of the first query, its input
+    repeated, and which its dense twin runs once.
+    """
 
     spiking: QueryAccounts
     dense: QueryAccounts
     rates: FiringRates
     parts: QuantisedParts
     num_timesteps: int
+    recomputed: frozenset[str] = frozenset()
 
     @property
     def queries(self) -> int:
@@ -55,7 +62,17 @@ def count_with_twin(
 
     dense = Ledger.per_query(twin, queries, forward=once)
     counted.batch_size = dense.batch_size = batch_size
-    return TwinCounts(counted, dense, rates, quantised_parts(model, counted), steps)
+    same = recomputed(model, queries[0], steps, spiking) if queries else frozenset()
+    return TwinCounts(counted, dense, rates, quantised_parts(model, counted), steps, same)
+
+
+def recomputed(model: nn.Module, query: Any, num_timesteps: int, spiking: Spiking | None = None) -> frozenset[str]:
+    """Modules without neurons that `model` has compute the same at every step of this query."""
+    kinds = as_kinds(spiking)
+    neurons = {name for name, m in model.named_modules() if isinstance(m, LIF) or kind_of(type(m), kinds) is not None}
+    own = {name for name, module in model.named_modules() if own_twin(module) is not None}
+    found = find_repeats(model, lambda: calling(model)(query), num_timesteps, without=neurons | own)
+    return frozenset(found.looped | set(found.stepped))
 
 
 def calling(model: nn.Module) -> Callable[[Any], Any]:

@@ -9,8 +9,8 @@ The dense twin has ReLU in the place of every neuron and runs once what a networ
     twins.register(MyAttention, lambda module: ...)     # for a class that cannot be changed
 
 The quantised twin is the dense twin at the precision a T-step rate code has: T + 1 levels, b = ⌈log2(T + 1)⌉ bits, in
-the weights and activations of every product that spikes drive in the spiking network, and in all of a module that
-brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that is less (each
+the weights and activations of every product that spikes, their sums or means drive in the spiking network, and in all
+of a module that brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that is less (each
 product on its own), and its weights, input and output take b bits of memory. The rest, softmax included, stays.
 """
 
@@ -86,7 +86,9 @@ def bits(num_timesteps: int) -> int:
 
 @dataclass(frozen=True)
 class QuantisedParts:
-    """Modules whose products the quantised twin has at b bits: those that spikes drive, and all below `own`."""
+    """Modules whose products the quantised twin has at b bits: those that spikes drive, or sums and means of spikes
+    (`driven`), and all below `own`.
+    """
 
     driven: frozenset[str]
     own: tuple[str, ...] = ()
@@ -101,7 +103,8 @@ class QuantisedParts:
 
 def quantised_parts(model: nn.Module, spiking: Account) -> QuantisedParts:
     """The parts of `model`, whose counts are `spiking`, that its quantised twin has at b bits."""
-    driven = frozenset(record.module for record in spiking.phase("forward") if "ac" in record.counts)
+    products = [record for record in spiking.phase("forward") if {"ac", "mac"} & set(record.counts)]
+    driven = frozenset(record.module for record in products if "ac" in record.counts or record.dense_since)
     return QuantisedParts(driven, tuple(name for name, module in model.named_modules() if own_twin(module) is not None))
 
 

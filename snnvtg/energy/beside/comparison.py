@@ -113,9 +113,9 @@ def compare_counters(
             reasons.append(f"{name}: cannot count this network ({type(error).__name__}: {first_line(error)})")
             continue
         ledger = Noted(model, spiking=spiking)
-        with warnings.catch_warnings(action="ignore", category=LedgerWarning):
-            with ledger, tool.watching(model, ledger, comparison):
-                once()
+        quiet = warnings.catch_warnings(action="ignore", category=LedgerWarning)
+        with quiet, ledger, tool.watching(model, ledger, comparison):
+            once()
         for record in ledger.notes:
             for quantity, kind in KIND.items():
                 comparison.ours[record.module, quantity] += record.counts.get(kind, (0, 0))[0]
