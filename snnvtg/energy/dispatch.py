@@ -28,8 +28,18 @@ BINDINGS: dict[Any, Callable] = {
     aten.unsqueeze.default: torch.unsqueeze,
     aten.select.int: torch.select,
     aten.permute.default: torch.permute,
+    aten._unsafe_view.default: Tensor.view,
+    aten.expand.default: Tensor.expand,
+    aten.squeeze.dim: torch.squeeze,
+    aten.split_with_sizes.default: torch.split_with_sizes,
+    aten.detach.default: torch.detach,
+    aten.mm.default: torch.mm,
+    aten.bmm.default: torch.bmm,
+    aten.addmm.default: torch.addmm,
+    aten.mul.Tensor: torch.mul,
+    aten.add.Tensor: torch.add,
 }
-"""the same operation by torch's quicker door, for views, which are half of all operations"""
+"""the same operation by torch's own binding, which reads its arguments faster"""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +98,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
     )
 
 
-_described: dict[Any, Operation] = {}
+_described: dict[int, Operation] = {}
 
 
 class Dispatched(TorchDispatchMode):
@@ -111,9 +121,9 @@ class Dispatched(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if self.looks_away is not None and self.looks_away == torch._C._current_graph_task_id():
             return func(*args, **(kwargs or {}))
-        facts = self.facts.get(func)
+        facts = self.facts.get(id(func))  # overloads live for ever, and their own hash is slow
         if facts is None:
-            facts = self.facts[func] = describe(func, self.rules)
+            facts = self.facts[id(func)] = describe(func, self.rules)
         if facts.silent:
             return func(*args, **kwargs) if kwargs else facts.run(*args)
         if facts.composite:
@@ -121,7 +131,7 @@ class Dispatched(TorchDispatchMode):
                 return func.decompose(*args, **(kwargs or {}))
         if facts.mutates:
             self.before(facts, args)
-        out = func(*args, **kwargs) if kwargs else func(*args)
+        out = func(*args, **kwargs) if kwargs else facts.run(*args)
         self.operation(facts, args, kwargs or {}, out)
         return out
 

@@ -23,10 +23,10 @@ MOST_KNOWN = 16384
 
 
 class Known(NamedTuple):
-    """A record, where the operation's results come from, and the operands' origins (kept, for the key holds their ids)."""
+    """A record, where the operation's results come from, and the operands' origins, whose ids are in the key."""
 
     record: OpRecord
-    results: tuple[Origin, ...]
+    results: tuple[Origin, ...] | None
     inputs: tuple[Origin, ...]
 
 
@@ -55,45 +55,47 @@ class Recorder:
         key: list[Any] = [facts, self.provenance.where, self.phase(), self.running.hides]
         operands: list[Tensor] = []
         origins: list[Origin] = []
-        same = facts.repeats and self._describe(args, key, operands, origins)
-        if kwargs:
-            for name, value in kwargs.items():
-                if name not in facts.out:
-                    key.append(name)
-                    same &= self._describe((value,), key, operands, origins)
-        results = [out] if isinstance(out, Tensor) else list(tensors_in((out,)))
-        if not facts.repeats:
-            operands = [
-                *tensors_in(args),
-                *(t for n, t in kwargs.items() if n not in facts.out and isinstance(t, Tensor)),
-            ]
-            origins = [self.provenance.origin(operand) for operand in operands]
+        same = self._describe(args, key, operands, origins) and facts.repeats
+        for name, value in kwargs.items():
+            if name not in facts.out:
+                key.append(name)
+                same &= self._describe((value,), key, operands, origins)
+        if isinstance(out, Tensor):
+            results = (out,)
+            key.append(out.shape)
+        else:
+            results = tuple(tensors_in((out,)))
+            key += [result.shape for result in results]
         if not same:
             self._new(facts, args, kwargs, out, operands, origins, results)
             return
-        for result in results:
-            key.append(result.shape)
         whole = tuple(key)
         known = self._known.get(whole)
         if known is None:
             record = self._new(facts, args, kwargs, out, operands, origins, results)
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            after = tuple(self.provenance.origin(result) for result in results)
-            self._known[whole] = Known(record, after, tuple(origins))
+            self._remember(whole, record, results, origins)
             return
-        for result, origin in zip(results, known.results, strict=True):
-            if origin is not NOWHERE:
+        if known.results is not None:
+            for result, origin in zip(results, known.results, strict=True):
                 self.provenance.set(result, origin)
         if known.record is not None:
             self.write(known.record)
 
+    def _remember(self, key: tuple, record: OpRecord | None, results: Sequence[Tensor], origins: list[Origin]) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        after = tuple(self.provenance.origin(result) for result in results)
+        if record is not None:
+            record.shared = True
+        told = after if any(origin is not NOWHERE for origin in after) else None
+        self._known[key] = Known(record, told, tuple(origins))
+
     def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> bool:
         """Add to the key what the record depends on; false where it depends on more, on values or on the memory."""
-        same = True
+        same, origin_of = True, self.provenance.origin
         for value in values:
             if isinstance(value, Tensor):
-                origin = self.provenance.origin(value)
+                origin = origin_of(value)
                 operands.append(value)
                 origins.append(origin)
                 key += value.shape, value.dtype, id(origin)
