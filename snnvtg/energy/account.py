@@ -63,7 +63,6 @@ class OpRecord:
     dense_since: str = ""
     shared: bool = False
     _key: tuple | None = field(default=None, repr=False, compare=False)
-    _row: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> tuple:

@@ -13,10 +13,12 @@ from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.energy.rules.elementwise import ELEMENTWISE
 from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
 from snnvtg.energy.rules.linear import LINEAR
+from snnvtg.energy.rules.matrices import MATRICES
+from snnvtg.energy.rules.recurrent import RECURRENT
 
 PRODUCTS = frozenset({*LINEAR, *ATTENTION})
-READ_VALUES = frozenset({"sub"})
-"""their results' origins depend on more than the operands'"""
+READ_SPIKES = frozenset({*LINEAR, *MATRICES, *ATTENTION, *RECURRENT, "sum", "nansum", "mean", "add", "sub", "rsub"})
+"""they count spikes, or remember what values were added to them"""
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
@@ -63,6 +65,7 @@ class Operation:
     pointwise: bool
     product: bool
     repeats: bool
+    reads_spikes: bool
     out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
@@ -90,7 +93,8 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
-        repeats=known and users is None and not mutates and plain not in READ_VALUES,
+        reads_spikes=plain in READ_SPIKES,
+        repeats=known and users is None and not mutates,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,

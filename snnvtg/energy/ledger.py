@@ -175,7 +175,7 @@ class Ledger(Account):
         if differentiated:
             args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
-        arguments = dict(zip(_parameters(inspect.unwrap(function)), args, strict=False)) | kwargs
+        arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
         records = list(rule(arguments, out, self.provenance))
         for record in records:
             if record.op in ("lif", "encode"):

@@ -14,12 +14,13 @@ from snnvtg.energy.bounds import most_operations
 from snnvtg.energy.dispatch import Operation, tensors_in
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
-from snnvtg.energy.origin import NOWHERE, WEIGHT, Mark, Origin
+from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
 from snnvtg.energy.provenance import Provenance, storage_of
 from snnvtg.energy.rules import Call
 from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 
 MOST_KNOWN = 16384
+VALUES, MASKS, SPIKES, UNKNOWN = range(4)
 
 
 class Known(NamedTuple):
@@ -55,18 +56,20 @@ class Recorder:
         key: list[Any] = [facts, self.provenance.where, self.phase(), self.running.hides]
         operands: list[Tensor] = []
         origins: list[Origin] = []
-        same = self._describe(args, key, operands, origins) and facts.repeats
+        holds = self._describe(args, key, operands, origins)
         for name, value in kwargs.items():
             if name not in facts.out:
                 key.append(name)
-                same &= self._describe((value,), key, operands, origins)
+                holds = max(holds, self._describe((value,), key, operands, origins))
         if isinstance(out, Tensor):
             results = (out,)
             key.append(out.shape)
         else:
             results = tuple(tensors_in((out,)))
             key += [result.shape for result in results]
-        if not same:
+        if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
+            holds = UNKNOWN  # x − x is zero
+        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
             self._new(facts, args, kwargs, out, operands, origins, results)
             return
         whole = tuple(key)
@@ -90,23 +93,33 @@ class Recorder:
         told = after if any(origin is not NOWHERE for origin in after) else None
         self._known[key] = Known(record, told, tuple(origins))
 
-    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> bool:
-        """Add to the key what the record depends on; false where it depends on more, on values or on the memory."""
-        same, origin_of = True, self.provenance.origin
+    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> int:
+        """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
+        holds, origin_of = VALUES, self.provenance.origin
         for value in values:
             if isinstance(value, Tensor):
                 origin = origin_of(value)
                 operands.append(value)
                 origins.append(origin)
                 key += value.shape, value.dtype, id(origin)
-                if origin is not NOWHERE and origin is not WEIGHT and origin.depends_on_memory(value):
-                    same = False
+                if origin is not NOWHERE and origin is not WEIGHT:
+                    if origin.mark is Mark.EMPTY or origin.pending is not None:
+                        holds = UNKNOWN
+                    elif origin.mark in BINARY:
+                        holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
             elif isinstance(value, tuple | list):
                 key.append(len(value))
-                same &= self._describe(value, key, operands, origins)
+                holds = max(holds, self._describe(value, key, operands, origins))
             else:
                 key.append(value)
-        return same
+        return holds
+
+    @staticmethod
+    def _is_repeatable(facts: Operation, holds: int, operands: list[Tensor]) -> bool:
+        """Whether binary operands are met by their shape alone: no spikes counted, no one-element factor told apart."""
+        if holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
+            return False
+        return all(operand.numel() != 1 for operand in operands)
 
     def _new(self, facts, args, kwargs, out, operands, origins, results) -> OpRecord | None:
         """Count an operation that was not seen before, or not alike."""
