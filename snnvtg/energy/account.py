@@ -38,7 +38,8 @@ class OpRecord:
     `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
     share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
     drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
-    `hidden` is the most operations that one without a rule may stand for, by its shapes.
+    A `shared` record stands for every operation like it and is not written to. `hidden` is the most operations that one
+    without a rule may stand for, by its shapes.
     """
 
     op: str
@@ -63,6 +64,8 @@ class OpRecord:
     priced: bool = True
     driven_by: str = ""
     dense_since: str = ""
+    shared: bool = False
+    _key: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -72,6 +75,11 @@ class OpRecord:
     @property
     def key(self) -> tuple:
         """Records with one key are added up by `compact`."""
+        if self._key is None:
+            self._key = self._told_apart()
+        return self._key
+
+    def _told_apart(self) -> tuple:
         return (
             self.module,
             self.op,

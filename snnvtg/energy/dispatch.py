@@ -14,10 +14,12 @@ from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.energy.rules.elementwise import ELEMENTWISE
 from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
 from snnvtg.energy.rules.linear import LINEAR, LOOKUPS
+from snnvtg.energy.rules.matrices import MATRICES
+from snnvtg.energy.rules.recurrent import RECURRENT
 
 PRODUCTS = frozenset({*LINEAR, *ATTENTION})
-READ_VALUES = frozenset({"sub"})
-"""their results' origins depend on more than the operands'"""
+READ_SPIKES = frozenset({*LINEAR, *MATRICES, *ATTENTION, *RECURRENT, "sum", "nansum", "mean", "add", "sub", "rsub"})
+"""they count spikes, or remember what values were added to them"""
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
@@ -29,8 +31,18 @@ BINDINGS: dict[Any, Callable] = {
     aten.unsqueeze.default: torch.unsqueeze,
     aten.select.int: torch.select,
     aten.permute.default: torch.permute,
+    aten._unsafe_view.default: Tensor.view,
+    aten.expand.default: Tensor.expand,
+    aten.squeeze.dim: torch.squeeze,
+    aten.split_with_sizes.default: torch.split_with_sizes,
+    aten.detach.default: torch.detach,
+    aten.mm.default: torch.mm,
+    aten.bmm.default: torch.bmm,
+    aten.addmm.default: torch.addmm,
+    aten.mul.Tensor: torch.mul,
+    aten.add.Tensor: torch.add,
 }
-"""the same operation by torch's quicker door, for views, which are half of all operations"""
+"""the same operation by torch's own binding, which reads its arguments faster"""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +69,7 @@ class Operation:
     product: bool
     looks_up: bool
     repeats: bool
+    reads_spikes: bool
     out: frozenset[str]
     hidden_in_neurons: bool
     run: Callable
@@ -85,7 +98,8 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
         looks_up=plain in LOOKUPS,
-        repeats=known and users is None and not mutates and plain not in READ_VALUES,
+        reads_spikes=plain in READ_SPIKES,
+        repeats=known and users is None and not mutates,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
@@ -93,7 +107,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
     )
 
 
-_described: dict[Any, Operation] = {}
+_described: dict[int, Operation] = {}
 
 
 class Dispatched(TorchDispatchMode):
@@ -116,9 +130,9 @@ class Dispatched(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if self.looks_away is not None and self.looks_away == torch._C._current_graph_task_id():
             return func(*args, **(kwargs or {}))
-        facts = self.facts.get(func)
+        facts = self.facts.get(id(func))  # overloads live for ever, and their own hash is slow
         if facts is None:
-            facts = self.facts[func] = describe(func, self.rules)
+            facts = self.facts[id(func)] = describe(func, self.rules)
         if facts.silent:
             return func(*args, **kwargs) if kwargs else facts.run(*args)
         if facts.composite:
@@ -126,7 +140,7 @@ class Dispatched(TorchDispatchMode):
                 return func.decompose(*args, **(kwargs or {}))
         if facts.mutates:
             self.before(facts, args)
-        out = func(*args, **kwargs) if kwargs else func(*args)
+        out = func(*args, **kwargs) if kwargs else facts.run(*args)
         self.operation(facts, args, kwargs or {}, out)
         return out
 

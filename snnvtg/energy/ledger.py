@@ -125,8 +125,6 @@ class Ledger(Account):
         self._open.close()
         self._open = None
         self.provenance.forget()
-        self._running.path.clear()
-        self._running.neurons.clear()
         self._running.looks_away, self._dispatched.looks_away, self._after_backward = False, None, None
         if kind is None:
             self._report()
@@ -171,12 +169,13 @@ class Ledger(Account):
             self._running.looks_away = False
 
     def _counted(self, rule: LeafOpRule, function: Callable, args: tuple, kwargs: dict) -> Any:
-        self._read(leaves((args, kwargs)))
+        if self.provenance.saw_empty:
+            self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
         if differentiated:
             args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
-        arguments = dict(zip(_parameters(inspect.unwrap(function)), args, strict=False)) | kwargs
+        arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
         records = list(rule(arguments, out, self.provenance))
         for record in records:
             if record.op in ("lif", "encode"):
@@ -193,8 +192,9 @@ class Ledger(Account):
         self._dispatched.looks_away = None
 
     def _left(self, out: Any) -> None:
-        """A module returned."""
-        self._read(leaves(out))
+        """The outermost module returned."""
+        if self.provenance.saw_empty:
+            self._read(leaves(out))
 
     # operations
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.backward_markers import leaves
@@ -46,21 +45,30 @@ class RunningModules:
         self.modules: list[nn.Module] = []
         self.neurons: list[Running] = []
         self.starts = 0
+        self.hides = False  # element-wise operations are a neuron's, counted by its formula
         self.looks_away = False  # a leaf operation runs, whatever it is made of
         self._names = {id(module): name for name, module in model.named_modules()}
         self._kinds: dict[type, NeuronKind | None] = {}
 
     def watch(self) -> ExitStack:
-        """Begin; close to stop."""
-        stack = ExitStack()
-        stack.callback(register_module_forward_pre_hook(self._enter).remove)
-        stack.callback(register_module_forward_hook(self._leave, always_call=True).remove)
-        return stack
+        """Begin; close to stop. Every module's call passes here meanwhile, as when torch.fx traces."""
+        call = nn.Module._call_impl
 
-    @property
-    def hides(self) -> bool:
-        """Whether element-wise operations are a neuron's and counted by its formula."""
-        return bool(self.neurons) and self.neurons[0].kind.update is not None
+        def watched(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if self.looks_away:
+                return call(module, *args, **kwargs)
+            self._enter(module, args)
+            out = None
+            try:
+                out = call(module, *args, **kwargs)
+                return out
+            finally:
+                self._leave(module, out)
+
+        stack = ExitStack()
+        stack.callback(setattr, nn.Module, "_call_impl", call)
+        nn.Module._call_impl = watched
+        return stack
 
     def class_of(self, name: str) -> str:
         """The class of the module of this name."""
@@ -68,8 +76,6 @@ class RunningModules:
         return type(modules[name]).__name__ if name in modules else name.rpartition(".")[2]
 
     def _enter(self, module: nn.Module, args: tuple) -> None:
-        if self.looks_away:
-            return
         name = self._names.get(id(module))
         if name is None:
             name = ".".join([*filter(None, self.path[-1:]), type(module).__name__])
@@ -79,34 +85,30 @@ class RunningModules:
         self.path.append(name)
         self.modules.append(module)
         self.provenance.where = name
-        kind = self._kind(type(module))
+        cls = type(module)
+        if cls not in self._kinds:
+            self._kinds[cls] = kind_of(cls, self.own)
+        kind = self._kinds[cls]
         if kind is not None:
             name = self.neurons[0].name if self.neurons else name or type(module).__name__
             summed = bool(args) and self.provenance.get(args[0]) is Mark.SUM
             self.neurons.append(Running(kind, name, summed))
             self.provenance.neuron = name if kind.makes_spikes(module) else ""
+            self.hides = self.neurons[0].kind.update is not None
 
-    def _leave(self, module: nn.Module, args: tuple, out: Any) -> None:
-        if self.looks_away:
-            return
-        kind = self._kind(type(module))
-        if kind is not None and self.neurons:
+    def _leave(self, module: nn.Module, out: Any) -> None:
+        if self._kinds[type(module)] is not None:
             running = self.neurons.pop()
+            self.hides = bool(self.neurons) and self.neurons[0].kind.update is not None
             if out is not None:
                 with torch._C._DisableTorchDispatch():
                     self._fired(running, module, out)
             self.provenance.neuron = self.neurons[-1].name if self.neurons else ""
-        elif not self.neurons:
+        elif len(self.path) == 1:
             self.left(out)
-        if self.path:
-            self.path.pop()
-            self.modules.pop()
+        self.path.pop()
+        self.modules.pop()
         self.provenance.where = self.path[-1] if self.path else ""
-
-    def _kind(self, cls: type) -> NeuronKind | None:
-        if cls not in self._kinds:
-            self._kinds[cls] = kind_of(cls, self.own)
-        return self._kinds[cls]
 
     def _fired(self, running: Running, module: nn.Module, out: Any) -> None:
         """Mark the spikes; of the outermost neuron write the updates down."""
@@ -120,7 +122,7 @@ class RunningModules:
             return
         steps = kind.num_timesteps(module, found)
         origin = kind.origin(module, self.provenance.origin(found), 1 if kind.time_axis == 1 else steps, name)
-        self.provenance.set(found, origin)
+        self.provenance.set(found, self.provenance.interned(origin))
         spiking = origin.mark is Mark.SPIKE
         if kind.makes_spikes(module) and not spiking:
             self.findings.untracked[cls] = name

@@ -42,12 +42,6 @@ class Origin:
     since: str = ""
     pending: tuple | None = None
 
-    def depends_on_memory(self, tensor: object) -> bool:
-        """Whether what becomes of `tensor` depends on its values or its memory, not on its shape and origin alone."""
-        if self.mark in (Mark.SPIKE, Mark.QUIET, Mark.EMPTY) or self.pending is not None:
-            return True
-        return self.mark is Mark.MASK and tensor.numel() == 1
-
     def is_scaled_as(self, other: "Origin") -> bool:
         """Whether two binary tensors have the same entries other than 0; false where that is not known."""
         return self.constant == other.constant and self.factors == other.factors

@@ -29,6 +29,7 @@ class Provenance:
         self._touched: list[UntypedStorage] = []  # long-lived ones, to be forgotten at the end
         self._interned: dict[Origin, Origin] = {}
         self.neuron = self.where = ""
+        self.saw_empty = False  # memory was allocated without being filled
 
     def origin(self, tensor: object) -> Origin:
         """The origin of `tensor`; a boolean tensor is a mask."""
@@ -105,6 +106,7 @@ class Provenance:
             if origin is not NOWHERE:
                 left = origin if result.dim() and result.numel() % origin.num_timesteps == 0 else _timeless(origin)
                 self.set(result, left)
+            self.saw_empty |= origin.mark is Mark.EMPTY
             origin = MASK if name in DRAWN else self._with_history(NOWHERE, name, args, inputs, ends)
 
     def interned(self, origin: Origin) -> Origin:

@@ -14,19 +14,20 @@ from snnvtg.energy.bounds import most_operations
 from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
-from snnvtg.energy.origin import NOWHERE, WEIGHT, Mark, Origin
+from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
 from snnvtg.energy.provenance import Provenance, storage_of
 from snnvtg.energy.rules import Call
 from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 
 MOST_KNOWN = 16384
+VALUES, MASKS, SPIKES, UNKNOWN = range(4)
 
 
 class Known(NamedTuple):
-    """A record, where the operation's results come from, and the operands' origins (kept, for the key holds their ids)."""
+    """A record, where the operation's results come from, and the operands' origins, whose ids are in the key."""
 
     record: OpRecord
-    results: tuple[Origin, ...]
+    results: tuple[Origin, ...] | None
     inputs: tuple[Origin, ...]
 
 
@@ -55,58 +56,72 @@ class Recorder:
         key: list[Any] = [facts, self.provenance.where, self.phase(), self.running.hides]
         operands: list[Tensor] = []
         origins: list[Origin] = []
-        same = facts.repeats and self._describe(args, key, operands, origins)
-        if kwargs:
-            for name, value in kwargs.items():
-                if name not in facts.out:
-                    key.append(name)
-                    same &= self._describe((value,), key, operands, origins)
-        results = [out] if isinstance(out, Tensor) else list(tensors_in((out,)))
-        if not facts.repeats:
-            operands = [
-                *tensors_in(args),
-                *(t for n, t in kwargs.items() if n not in facts.out and isinstance(t, Tensor)),
-            ]
-            origins = [self.provenance.origin(operand) for operand in operands]
-        if not same:
+        holds = self._describe(args, key, operands, origins)
+        for name, value in kwargs.items():
+            if name not in facts.out:
+                key.append(name)
+                holds = max(holds, self._describe((value,), key, operands, origins))
+        if isinstance(out, Tensor):
+            results = (out,)
+            key.append(out.shape)
+        else:
+            results = tuple(tensors_in((out,)))
+            key += [result.shape for result in results]
+        if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
+            holds = UNKNOWN  # x − x is zero
+        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
             self._new(facts, args, kwargs, out, operands, origins, results)
             return
-        for result in results:
-            key.append(result.shape)
         whole = tuple(key)
         known = self._known.get(whole)
         if known is None:
             record = self._new(facts, args, kwargs, out, operands, origins, results)
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            after = tuple(self.provenance.origin(result) for result in results)
-            self._known[whole] = Known(record, after, tuple(origins))
+            self._remember(whole, record, results, origins)
             return
-        for result, origin in zip(results, known.results, strict=True):
-            if origin is not NOWHERE:
+        if known.results is not None:
+            for result, origin in zip(results, known.results, strict=True):
                 self.provenance.set(result, origin)
         if known.record is not None:
             self.write(known.record)
 
-    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> bool:
-        """Add to the key what the record depends on; false where it depends on more, on values or on the memory."""
-        same = True
+    def _remember(self, key: tuple, record: OpRecord | None, results: Sequence[Tensor], origins: list[Origin]) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        after = tuple(self.provenance.origin(result) for result in results)
+        if record is not None:
+            record.shared = True
+        told = after if any(origin is not NOWHERE for origin in after) else None
+        self._known[key] = Known(record, told, tuple(origins))
+
+    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> int:
+        """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
+        holds, origin_of = VALUES, self.provenance.origin
         for value in values:
             if isinstance(value, Tensor):
-                origin = self.provenance.origin(value)
+                origin = origin_of(value)
                 operands.append(value)
                 origins.append(origin)
                 key += value.shape, value.dtype, id(origin)
-                if origin is not NOWHERE and origin is not WEIGHT and origin.depends_on_memory(value):
-                    same = False
+                if origin is not NOWHERE and origin is not WEIGHT:
+                    if origin.mark is Mark.EMPTY or origin.pending is not None:
+                        holds = UNKNOWN
+                    elif origin.mark in BINARY:
+                        holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
                 if is_expanded(value):
-                    same = False
+                    holds = UNKNOWN
             elif isinstance(value, tuple | list):
                 key.append(len(value))
-                same &= self._describe(value, key, operands, origins)
+                holds = max(holds, self._describe(value, key, operands, origins))
             else:
                 key.append(value)
-        return same
+        return holds
+
+    @staticmethod
+    def _is_repeatable(facts: Operation, holds: int, operands: list[Tensor]) -> bool:
+        """Whether binary operands are met by their shape alone: no spikes counted, no one-element factor told apart."""
+        if holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
+            return False
+        return all(operand.numel() != 1 for operand in operands)
 
     def _new(self, facts, args, kwargs, out, operands, origins, results) -> OpRecord | None:
         """Count an operation that was not seen before, or not alike."""

@@ -62,8 +62,9 @@ def count_with_twin(
 
     dense = Ledger.per_query(twin, queries, forward=once)
     counted.batch_size = dense.batch_size = batch_size
-    same = recomputed(model, queries[0], steps, spiking) if queries else frozenset()
-    return TwinCounts(counted, dense, rates, quantised_parts(model, counted), steps, same)
+    parts = quantised_parts(model, counted)
+    same = recomputed(model, queries[0], steps, spiking) - parts.driven if queries else frozenset()
+    return TwinCounts(counted, dense, rates, parts, steps, same)
 
 
 def recomputed(model: nn.Module, query: Any, num_timesteps: int, spiking: Spiking | None = None) -> frozenset[str]:

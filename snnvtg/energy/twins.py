@@ -10,8 +10,9 @@ The dense twin has ReLU in the place of every neuron and runs once what a networ
 
 The quantised twin is the dense twin at the precision a T-step rate code has: T + 1 levels, b = ⌈log2(T + 1)⌉ bits, in
 the weights and activations of every product that spikes, their sums or means drive in the spiking network, and in all
-of a module that brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that is less (each
-product on its own), and its weights, input and output take b bits of memory. The rest, softmax included, stays.
+of a module that brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that
+is less (each product on its own), and its weights, input and output take b bits of memory. The rest, softmax included,
+stays.
 """
 
 import copy

@@ -30,6 +30,15 @@ def _bytes(*tensors: Tensor | None) -> int:
     return sum(t.numel() * t.element_size() for t in tensors if t is not None)
 
 
+def _fired(spikes: Tensor) -> int:
+    """Entries other than 0; zeros and ones of float32 add up exactly, and four times as fast as they are counted."""
+    if spikes.dtype is torch.float32 and spikes.numel() < 2**24:
+        total = float(spikes.sum())
+        if total == total:  # not a NaN, which is no zero either
+            return int(total)
+    return int(spikes.count_nonzero())
+
+
 def neuron_record(
     current_entries: int, updates: int, spikes: Tensor, *, fired: int, steps: int, width: int, summed: bool
 ) -> OpRecord:
@@ -65,7 +74,7 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
             num_timesteps=1 if repeated else steps,
             weight_bytes=_bytes(a["scale"], a["shift"]),
         )
-    fired = round(float(spikes.double().sum()) * steps) if averaged else int(spikes.count_nonzero())
+    fired = round(float(spikes.double().sum()) * steps) if averaged else _fired(spikes)
     width = max(32, _bits(current))  # the state is kept in float32 at least
     summed = provenance.get(current) is Mark.SUM
     yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
@@ -76,9 +85,11 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
         yield OpRecord(op="lif.mean", counts=made, width=width, num_timesteps=steps, spikes_in=fired, dense_in=updates)
         name = provenance.where or "lif"
         once = Origin(Mark.SPIKE, source=name)  # the mean of one step is its spikes
-        provenance.set(spikes, once if steps == 1 else Origin(since=f"the mean over time in {name}, from {name}"))
+        ended = Origin(since=f"the mean over time in {name}, from {name}")
+        provenance.set(spikes, provenance.interned(once if steps == 1 else ended))
     else:
-        provenance.set(spikes, Origin(Mark.SPIKE, num_timesteps=steps, source=provenance.where or "lif"))
+        origin = Origin(Mark.SPIKE, num_timesteps=steps, source=provenance.where or "lif")
+        provenance.set(spikes, provenance.interned(origin))
 
 
 def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpRecord]:
@@ -90,7 +101,7 @@ def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpReco
     p, n = a["p"], out.numel()
     once = {"add": 2 * p.numel(), "mul": p.numel()} if a["code"] == "latency" else {"random": n}
     source = provenance.where or "the encoder"
-    provenance.set(out, Origin(Mark.SPIKE, num_timesteps=a["num_timesteps"], source=source))
+    provenance.set(out, provenance.interned(Origin(Mark.SPIKE, num_timesteps=a["num_timesteps"], source=source)))
     yield OpRecord(
         op="encode",
         counts=counts(**once, compare=n),
