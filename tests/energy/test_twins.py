@@ -60,11 +60,14 @@ def test_the_twin_normalises_what_the_detector_normalises(model, make_batch):
 
 
 def test_the_quantised_twin_takes_an_accumulate_per_bit(found, tiny):
-    """T = 3, 2 bits: each product of a detector costs 2 accumulates of 0.9 pJ instead of a MAC of 4.6."""
+    """T = 3, 2 bits: each product of a detector, and of the gate that reads its mean over time, costs 2 accumulates of
+    0.9 pJ instead of a MAC of 4.6."""
     dense = energy_pj(found.dense, "45nm_fp32")
     d, slots = tiny.width, tiny.num_slots
     lengths = [9 + slots, 5 + slots, 7 + slots]
-    products = tiny.num_blocks * sum(4 * M * d * d + 2 * M * M * d for M in lengths)
+    gate = d * tiny.expand * d
+    products = tiny.num_blocks * sum(4 * M * d * d + 2 * M * M * d + M * gate for M in lengths)
+    assert {"blocks.0.mrm.linear_z", "blocks.1.mrm.linear_z"} < found.parts.driven
     assert found.parts.own == ("blocks.0.ssd", "blocks.1.ssd")
     assert found.num_timesteps == 3
     assert quantised_twin_pj(found.dense, found.parts, 3, "45nm_fp32") == pytest.approx(dense - products * (4.6 - 1.8))
