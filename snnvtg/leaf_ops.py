@@ -23,11 +23,23 @@ def leaf_op(name: str) -> Callable[[Callable], Callable]:
         def call(*args, **kwargs):
             if not _observers:
                 return function(*args, **kwargs)
-            return _observers[-1](name, function, args, kwargs)
+            return _observed(len(_observers) - 1, name, function, args, kwargs)
 
         return call
 
     return decorate
+
+
+def _observed(position: int, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
+    """Tell the observer at `position`; what it calls tells those who began to look before it."""
+    if position == 0:
+        return _observers[0](name, function, args, kwargs)
+
+    @wraps(function)
+    def next_one(*args, **kwargs):
+        return _observed(position - 1, name, function, args, kwargs)
+
+    return _observers[position](name, next_one, args, kwargs)
 
 
 @contextmanager
