@@ -66,7 +66,7 @@ PARTS = (
             SCAN,
         ),
         50,
-        needs=("mamba_ssm", "causal_conv1d"),
+        needs=("mamba_ssm", "selective_scan_cuda"),
     ),
     Part("graphs", (STEP.format("{graph eager|eager}", "{64 256|2}"),), 50),
     # the estimate beside what the meter of the device says

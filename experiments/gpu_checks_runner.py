@@ -136,7 +136,6 @@ def run_part(part: Part, place: Place, seconds: float) -> Result:
         arguments, begun = filled(command, folder, place.rehearsal), time.monotonic()
         status, said = _run(arguments, folder / "log.txt", environment, seconds - (begun - started))
         took = round(time.monotonic() - begun, 1)
-        # a path of somebody's machine is nobody else's business
         shown = shlex.join(["python", *(word.replace(str(folder), part.name) for word in arguments)])
         result.commands.append({"command": shown, "exit": status, "seconds": took})
         result.said += said[-40:]
@@ -190,7 +189,8 @@ def _run(arguments: list[str], log: Path, environment: dict[str, str], seconds: 
         finally:
             # one that lives on would hold the device
             _end(process)
-    text = log.read_bytes()[begun:].decode(errors="replace")
+    # a path of somebody's machine is nobody else's business
+    text = log.read_bytes()[begun:].decode(errors="replace").replace(f"{ROOT}{os.sep}", "")
     return status, [line.rsplit("\r", 1)[-1] for line in text.strip().splitlines()]
 
 

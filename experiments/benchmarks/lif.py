@@ -189,6 +189,9 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         left.set_xlabel("time / floor (dashed: 24 bytes a value at copy bandwidth)")
         left.set_title("Forward + backward, T × batch × clips × channels")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(order), fontsize=8.5)
+        if not len(grown):
+            right.set_axis_off()
+            return made
         right.set_xscale("log", base=2)
         right.set_yscale("log")
         right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
