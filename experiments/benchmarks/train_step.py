@@ -32,7 +32,7 @@ from snnvtg.models import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
 from snnvtg.studies.checks import check_device
 from snnvtg.training import PRESETS
-from step_parts import MODES, by_part, measure, pieces, product_peak, random_batch, steps
+from step_parts import MODES, by_part, median_ms, pieces, product_peak, random_batch, steps
 
 CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH = 75, 20, 514, 300
 
@@ -124,7 +124,7 @@ def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, pr
     with pieces(kind, model):
         for direction, call in steps(model, batch, mode, precision).items():
             company = Company()
-            took = measure(call, options.device, options.budget)
+            took = median_ms(call, options.device, options.budget)
             others = round(company.share(), 3)
             work = macs * (3 if direction == "training step" else 1)
             common = (options.device, kind, mode, precision, size, direction)
