@@ -28,7 +28,10 @@ STEP = (
     " --precisions {{float32 bf16|float32}} --budget {{1|0}} --out {{out}}/../train_step.csv"
 )
 TINY = "--set model.width=16 --set model.num_blocks=1 --set model.num_heads=2 --set training.batch_size=8"
-TRAIN = "experiments/train.py --dataset qvhighlights --features {out}/features --splits train val test --preset paper"
+TRAIN = (
+    "experiments/train.py --dataset qvhighlights --features {out}/features --splits train val test --split test"
+    " --preset paper"
+)
 
 PARTS = (
     Part("doctor", ("-m snnvtg.doctor",), 25),

@@ -85,7 +85,7 @@ def main(options: Options) -> None:
 
 
 def timed(batches, repeats: int) -> tuple[float, float, float]:
-    """(clips per second, seconds per epoch) after the first batch, median over repeats, and seconds to the first batch."""
+    """(clips per second, seconds per epoch) after the first batch, medians over repeats; seconds to the first batch."""
     epochs = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

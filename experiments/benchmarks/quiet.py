@@ -5,11 +5,11 @@ import os
 import warnings
 from importlib.util import find_spec
 
-from snnvtg import command
+from snnvtg.cli import command
 
 
 def run(options, main, description: str | None = None) -> None:
-    """`snnvtg.command.run`, with warnings of snnvtg alone."""
+    """`snnvtg.cli.command.run`, with warnings of snnvtg alone."""
     silence_libraries()
     command.run(options, main, description)
 

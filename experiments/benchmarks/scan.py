@@ -35,7 +35,7 @@ from snnvtg.files import check_writable
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends
-from snnvtg.studies.checks import check_device
+from snnvtg.sweeps.checks import check_device
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}

@@ -25,7 +25,6 @@ class Wrapped(torch.nn.Module):
 def jit_trace_at_another_size(operation: Operation) -> None:
     """A function traced at one size and called at others, smaller and larger, with gradients."""
 
-
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         return operation.run(*tensors)
 

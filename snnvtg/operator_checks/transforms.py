@@ -14,10 +14,10 @@ from snnvtg.operator_checks.subject import (
     gradients,
     leaves,
     loss,
-    weights_like,
     same,
     same_answer,
     same_values,
+    weights_like,
 )
 
 SIZE, MEMBERS = 3, 3
