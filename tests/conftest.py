@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnvtg.models import SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMbaConfig
 from snnvtg.records import Batch, Query
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
