@@ -9,6 +9,7 @@ worth. Each has a share of the time and may use what others leave of theirs. Aft
 .tar.gz (tables, figures and logs of all parts) are written to --out. The same command resumes: what passed under this
 code is not run again, what was not reached comes first; on a fresh machine, put gpu_checks.tar.gz into --out before.
 What is missing is "not installed" and no failure. Exit status 1 where a part failed, was cut off, or was not reached.
+To add a part, add an entry to PARTS.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 from gpu_checks_runner import ROOT, Part, Place, install, run_all
 
 SECONDS = 575.0  # less than the ten minutes such a machine gives to one command
-PYTEST = "-m pytest -o addopts= --import-mode=importlib -p no:cacheprovider -q"
+PYTEST = "-m pytest -o addopts= --import-mode=importlib -p no:cacheprovider -q --disable-warnings"
 LIF = "experiments/benchmarks/lif.py --device {cuda|cpu} {|--shapes 2x16x3x256 --repeats 3} --out {out}/lif.csv"
 SCAN = "experiments/benchmarks/scan.py --device {cuda|cpu --lengths 16} --budget {0.3|0.01} --out {out}/../scan.csv"
 STEP = (

@@ -189,9 +189,12 @@ def _run(arguments: list[str], log: Path, environment: dict[str, str], seconds: 
         finally:
             # one that lives on would hold the device
             _end(process)
+    text = log.read_bytes()[begun:].decode(errors="replace")
     # a path of somebody's machine is nobody else's business
-    text = log.read_bytes()[begun:].decode(errors="replace").replace(f"{ROOT}{os.sep}", "")
-    return status, [line.rsplit("\r", 1)[-1] for line in text.strip().splitlines()]
+    for place, name in {f"{ROOT}{os.sep}": "", sys.prefix: "PYTHON", str(Path.home()): "~"}.items():
+        text = text.replace(place, name)
+    # of a progress bar the last state
+    return status, [line.rsplit("\r", 1)[-1].rstrip() for line in text.strip().split("\n")]
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -140,6 +140,12 @@ def test_the_same_command_resumes_also_from_the_archive_on_a_fresh_machine(runne
     assert said.read_text() == "fails works new fails fails works new "
 
 
+def test_what_is_kept_of_the_output_names_no_place_and_no_progress(runner, tmp_path):
+    code = f"print('a 0 %\\ra 100 %'); print('{runner.ROOT}/reports/x.csv', '{Path.home()}/.cache')"
+    part = runner.Part("says", (f'-c "{code}"',), 30)
+    assert runner.run_part(part, runner.Place(tmp_path, tmp_path), 30).said == ["a 100 %", "reports/x.csv ~/.cache"]
+
+
 def test_a_command_has_two_sides_and_the_parts_folder(runner):
     command = "a.py --device {cuda|cpu --every 3} {|--small} --out {out}/t.csv"
     assert runner.filled(command, Path("/f"), False) == ["a.py", "--device", "cuda", "--out", "/f/t.csv"]
