@@ -4,6 +4,10 @@ Each has a number (the kernels know it by that), a derivative, and the smooth pr
 conformance suite differentiates the primitive by finite differences. `alpha` is the sharpness, in the convention of
 SpikingJelly where it has the function (atan, sigmoid, piecewise_quadratic, piecewise_exp, soft_sign, super_spike,
 erf, rectangular) and of snnTorch for `fast_sigmoid` (its slope) and `straight_through` (no parameter).
+
+A surrogate of your own is one call, and from then on a name like the others:
+
+    register_surrogate("triangle", lambda x, alpha: (1 - alpha * x.abs()).clamp_min(0))
 """
 
 import math
@@ -13,16 +17,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from snnvtg.errors import InputError
+
 Curve = Callable[[Tensor, float], Tensor]
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A surrogate gradient: its number in the kernels, its derivative and primitive, each a function of (x, alpha)."""
+    """A surrogate gradient: its number in the kernels, its derivative and primitive, each a function of (x, alpha).
 
-    number: int
+    One that the kernels do not know has no number; one without a primitive cannot be checked by finite differences.
+    """
+
+    number: int | None
     derivative: Curve
-    primitive: Curve
+    primitive: Curve | None
 
 
 def _atan(x: Tensor, alpha: float) -> Tensor:
@@ -82,6 +91,18 @@ SURROGATES: dict[str, Surrogate] = {
 }
 
 
+def register_surrogate(name: str, derivative: Curve, primitive: Curve | None = None) -> Surrogate:
+    """Make a surrogate of your own known by name; `derivative(x, alpha)` in torch operators, of x's shape and dtype.
+
+    Kernels do not know it, so backend `fused` refuses it and `auto` takes `torch`. Raises InputError where the name is
+    taken.
+    """
+    if name in SURROGATES:
+        raise InputError(f"surrogate {name!r}: the name is taken; choose another")
+    SURROGATES[name] = Surrogate(None, derivative, primitive)
+    return SURROGATES[name]
+
+
 class _Spike(torch.autograd.Function):
     """Heaviside step forward (1 at the threshold, NaN for NaN), surrogate backward."""
 
@@ -94,6 +115,7 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(*inputs[:2])
+        ctx.save_for_forward(*inputs[:2])
         ctx.surrogate, ctx.alpha = inputs[2:]
 
     @staticmethod
@@ -102,6 +124,12 @@ class _Spike(torch.autograd.Function):
         grad_u = grad * SURROGATES[ctx.surrogate].derivative(u - v_threshold, ctx.alpha)
         grad_threshold = -grad_u.sum_to_size(v_threshold.shape) if ctx.needs_input_grad[1] else None
         return grad_u, grad_threshold, None, None
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor | None, threshold_tangent: Tensor | None, *rest):
+        u, v_threshold = ctx.saved_tensors
+        moved = tangent if threshold_tangent is None else (0 if tangent is None else tangent) - threshold_tangent
+        return moved * SURROGATES[ctx.surrogate].derivative(u - v_threshold, ctx.alpha)
 
 
 def heaviside(u: Tensor, v_threshold: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from snnvtg.neurons.backends.base import Backend
 from snnvtg.neurons.conformance.cases import Case
+from snnvtg.neurons.functional import lif
 from snnvtg.neurons.lif import LIFParameters, lif_reference
-from snnvtg.neurons.module import lif
 
 
 class Mismatch(AssertionError):
