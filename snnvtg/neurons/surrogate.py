@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from snnvtg.errors import InputError
 
@@ -115,7 +116,6 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(*inputs[:2])
-        ctx.save_for_forward(*inputs[:2])
         ctx.surrogate, ctx.alpha = inputs[2:]
 
     @staticmethod
@@ -125,11 +125,38 @@ class _Spike(torch.autograd.Function):
         grad_threshold = -grad_u.sum_to_size(v_threshold.shape) if ctx.needs_input_grad[1] else None
         return grad_u, grad_threshold, None, None
 
+
+class _DualSpike(_Spike):
+    """The same with a forward-mode derivative; torch.compile traces no function that has one."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        _Spike.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:2])
+
     @staticmethod
     def jvp(ctx, tangent: Tensor | None, threshold_tangent: Tensor | None, *rest):
         u, v_threshold = ctx.saved_tensors
-        moved = tangent if threshold_tangent is None else (0 if tangent is None else tangent) - threshold_tangent
+        moved = (0 if tangent is None else tangent) - (0 if threshold_tangent is None else threshold_tangent)
         return moved * SURROGATES[ctx.surrogate].derivative(u - v_threshold, ctx.alpha)
+
+
+class _TracedSpike(torch.autograd.Function):
+    """The same from a slope made outside: torch.compile with dynamic=True takes no float into a function of autograd."""
+
+    @staticmethod
+    def forward(u: Tensor, v_threshold: Tensor, slope: Tensor) -> Tensor:
+        return heaviside(u, v_threshold)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        v_threshold, slope = ctx.saved_tensors
+        grad_u = grad * slope
+        return grad_u, -grad_u.sum_to_size(v_threshold.shape) if ctx.needs_input_grad[1] else None, None
 
 
 def heaviside(u: Tensor, v_threshold: Tensor) -> Tensor:
@@ -139,4 +166,8 @@ def heaviside(u: Tensor, v_threshold: Tensor) -> Tensor:
 
 def spike(u: Tensor, v_threshold: Tensor, surrogate: str, alpha: float) -> Tensor:
     """Spikes of the potential `u` (...) against `v_threshold` (broadcastable); the surrogate's gradient to both."""
-    return _Spike.apply(u, v_threshold, surrogate, alpha)
+    if torch.compiler.is_compiling():
+        slope = SURROGATES[surrogate].derivative(u - v_threshold, alpha)
+        return _TracedSpike.apply(u, v_threshold, slope.expand_as(u))
+    function = _DualSpike if forward_ad._current_level >= 0 else _Spike
+    return function.apply(u, v_threshold, surrogate, alpha)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch._dynamo.exc import Unsupported
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from snnvtg.errors import BackendError
 from snnvtg.operator_checks import processes, programs, transforms
@@ -69,7 +70,7 @@ def _refusal(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, BackendError):
             return "; ".join(error.reasons)
-        if isinstance(error, Unsupported):
+        if isinstance(error, Unsupported | GuardOnDataDependentSymNode):
             return f"torch does not compile it: {str(error).splitlines()[0]}"
         error = error.__cause__ or error.__context__
     # processes and compilers pass on an error's text only
