@@ -58,7 +58,7 @@ def launch(direction: str, given: dict[str, Tensor | None], settings: dict[str, 
     sizes = (settings["steps"], settings["neurons"], settings["channels"])
     grid = (triton.cdiv(settings["neurons"], constants["BLOCK"]),)
     kernel = triton_kernels.forward_kernel if direction == "forward" else triton_kernels.backward_kernel
-    # no fused multiply-add: the law rounds after each operation
+    # no fused multiply-add: the reference rounds after each operation
     kernel[grid](*pointers, *sizes, **constants, num_warps=WARPS, enable_fp_fusion=False)
 
 

@@ -4,8 +4,8 @@ Version 2.0.0 removed those kernels (and the `backend=` argument with them) for 
 adapter speaks to 0.0.0.0.14 alone, and `spikingjelly` to 2.x alone; one environment holds one of them. Mind the
 licence of 0.0.0.0.14: it has a clause on commercial use.
 
-tau = 1 / (1 - beta), decay_input=False, v_reset=0 as for 2.x. Its kernels round `x - v / tau + v` where the reference rounds
-`beta v + x`, and the compiler may fuse the product, hence the band.
+tau = 1 / (1 - beta), decay_input=False, v_reset=0 as for 2.x. Its kernels round `x - v / tau + v` where the
+reference rounds `beta v + x`, and the compiler may fuse the product, hence the band.
 """
 
 import threading

@@ -17,7 +17,7 @@ def spike(u, th):
 
 @triton.jit
 def next_state(u, s, b, th, RESET_TO: tl.constexpr, SOFT: tl.constexpr):
-    """H[t] of Eq. 4, in the law's order of operations."""
+    """H[t] of Eq. 4, in the reference's order of operations."""
     if SOFT:
         h = b * (u - th * s)
     else:

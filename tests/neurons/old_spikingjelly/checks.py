@@ -1,8 +1,8 @@
 """Run inside the environment with SpikingJelly 0.0.0.0.14 (see make_environment.py): does the adapter speak to it?
 
 1. The two SpikingJelly adapters say which version each wants.
-2. The node the CuPy adapter builds equals the law, run on SpikingJelly's own torch loop, on the conformance suite.
-3. The CUDA text SpikingJelly would hand to CuPy equals the law, compiled as C++ and run on the host.
+2. The node the CuPy adapter builds equals the reference, run on SpikingJelly's own torch loop, on the conformance suite.
+3. The CUDA text SpikingJelly would hand to CuPy equals the reference, compiled as C++ and run on the host.
 4. nvcc compiles that text for sm_90, where there is an nvcc. CuPy itself and the GPU are not exercised here.
 """
 
