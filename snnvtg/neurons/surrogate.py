@@ -142,7 +142,7 @@ class _DualSpike(_Spike):
 
 
 class _TracedSpike(torch.autograd.Function):
-    """The same from a slope made outside: torch.compile with dynamic=True takes no float into a function of autograd."""
+    """The same from a slope made outside: torch.compile(dynamic=True) takes no float into a function of autograd."""
 
     @staticmethod
     def forward(u: Tensor, v_threshold: Tensor, slope: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 
 from snnvtg.neurons import available_backends
 from snnvtg.neurons.backends.fused import FUSED
+from snnvtg.neurons.conformance import Subject, values
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

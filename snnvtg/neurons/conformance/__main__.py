@@ -27,11 +27,12 @@ def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", ver
     for result in conform(subject, device, backend):
         counts[result.outcome] += 1
         if result.outcome == "refused":
-            refusals.setdefault(result.detail, []).append(f"{result.check} · {result.case}")
+            for reason in result.detail.split("; "):
+                refusals.setdefault(reason, []).append(f"{result.check} · {result.case}")
         elif result.outcome == "failed" or verbose:
             print(f"{result.outcome:8} {result.check} · {result.case}: {result.detail}".rstrip(": "))
-    for reasons, refused in refusals.items():
-        print(f"refused  {reasons} ({len(refused)} times, first: {refused[0]})")
+    for reason, refused in refusals.items():
+        print(f"refused  {reason} ({len(refused)} times, first: {refused[0]})")
     band = f"band {subject.band} ulp a step" if subject.band else "bit for bit"
     print(f"{subject.name} on {device} ({band}): " + ", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     return 1 if counts["failed"] else 0
