@@ -92,6 +92,22 @@ def _compile(path: str, source: Path, target: Path, flags: tuple[str, ...], open
         os.replace(made, target)
 
 
+def num_threads() -> int:
+    """Threads of a kernel: torch's number, but one in a fork, which has the pool's memory and none of its threads."""
+    return 1 if _forked else torch.get_num_threads()
+
+
+_forked = False
+
+
+def _in_fork() -> None:
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_in_fork)
+
+
 def _processor() -> str:
     """What `-march=native` depends on."""
     try:

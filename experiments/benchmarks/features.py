@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
+from quiet import run
 from snnvtg.data import load_folder
 from snnvtg.data.features import load_video
 from snnvtg.data.folder import find_feature_folders

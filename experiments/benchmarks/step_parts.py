@@ -12,11 +12,10 @@ from torch.profiler import ProfilerActivity, profile, record_function
 import scan_rivals as rivals
 from graph_capture import graphed
 from snnvtg.leaf_ops import observe
-from snnvtg.models import SpikeMba
+from snnvtg.models import TrainingConfig
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.neurons import set_backend
 from snnvtg.records import Batch, Query
-from snnvtg.training import TrainingConfig
-from snnvtg.training.losses import grounding_losses
 
 # the part an operator belongs to, by its own name or that of one it runs in
 PARTS = {
@@ -99,7 +98,7 @@ def steps(
         with mixed():
             output = learning(batch)
         with record_function("place: loss"):
-            loss = sum(grounding_losses(output, batch, config.loss).values())
+            loss = sum(model.losses(output, batch).values())
         optimiser.zero_grad(set_to_none=mode != "graph")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)

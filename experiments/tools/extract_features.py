@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.data.raw_video import ClipImages, video_features, write_features
 from snnvtg.errors import InputError
-from snnvtg.studies.checks import check_device
+from snnvtg.sweeps.checks import check_device
 
 
 @dataclass(frozen=True)

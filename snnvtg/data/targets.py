@@ -3,7 +3,7 @@
 import numpy as np
 
 from snnvtg.records import Query
-from snnvtg.spans import clip_centres
+from snnvtg.windows import clip_centres
 
 
 def clip_targets(query: Query, num_clips: int, clip_length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -32,10 +32,11 @@ class OpRecord:
 
     `width` is the operands' width in bits. Bytes are what the operation reads and writes once each if nothing is
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
-    read and written. `spikes_in` is the number of spikes that drive it, `dense_in` the entries of that operand (of a
-    dense product: of its input; of a LIF layer: of a current that no spikes added up), `spike_operands` how many of its
-    operands are spikes. `num_timesteps` is the number of simulation steps its counts cover, so that `count /
-    num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time.
+    read and written. A lookup reads the rows it reads; `table_bytes` is the table it chose them from. `spikes_in` is
+    the number of spikes that drive it, `dense_in` the entries of that operand (of a dense product: of its input; of a
+    LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes.
+    `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
+    share; 1 before the first spiking layer and after the average over time.
     """
 
     op: str
@@ -49,6 +50,7 @@ class OpRecord:
     read_bytes: int = 0
     written_bytes: int = 0
     state_bytes: int = 0
+    table_bytes: int = 0
     spikes_in: int = 0
     spikes_out: int = 0
     dense_in: int = 0
@@ -56,6 +58,11 @@ class OpRecord:
     outputs: int = 0
     calls: int = 1
     priced: bool = True
+
+    @property
+    def is_neuron(self) -> bool:
+        """Whether this is the work of a layer of neurons: `outputs` neuron updates."""
+        return self.op == "lif"
 
     @property
     def key(self) -> tuple:
@@ -82,7 +89,7 @@ class OpRecord:
 
 TOLD_APART = ("width", "phase", "num_timesteps", "spike_operands", "priced")
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
-SUMMED = (*BYTES, "spikes_in", "spikes_out", "dense_in", "outputs", "calls")
+SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls")
 
 
 def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
@@ -98,9 +105,13 @@ def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
 
 @dataclass
 class Account:
-    """Records with their sums; the ledger is one, and so is what `Ledger.per_query` returns."""
+    """Records with their sums; the ledger is one, and so is what `Ledger.per_query` returns.
+
+    `batch_size`: samples that every call handled at once. Cost models of memory price the memories of one sample.
+    """
 
     records: list[OpRecord] = field(default_factory=list)
+    batch_size: int = 1
 
     @property
     def totals(self) -> dict[str, int]:
@@ -165,7 +176,7 @@ def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
     carried = dict.fromkeys(BYTES, 0)
     updates = bias_adds = 0
     for record in records:
-        updates += record.outputs if record.op == "lif" else 0
+        updates += record.outputs if record.is_neuron else 0
         bias_adds += record.counts["add"][0] if "ac" in record.counts and "add" in record.counts else 0
         for kind, (skipped, full) in record.counts.items():
             effective[kind] += skipped

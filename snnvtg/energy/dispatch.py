@@ -1,5 +1,6 @@
 """Operations as torch dispatches them: which are handed on, what they are called, what they read and write."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -64,3 +65,13 @@ def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
             yield value
         elif isinstance(value, tuple | list):
             yield from (v for v in value if isinstance(v, Tensor))
+
+
+def stored_bytes(tensor: Tensor) -> int:
+    """Bytes of the entries that lie in memory: an axis that was only expanded holds one."""
+    stored = math.prod(n for n, stride in zip(tensor.shape, _strides(tensor), strict=True) if stride or n == 0)
+    return stored * tensor.element_size()
+
+
+def _strides(tensor: Tensor) -> tuple[int, ...]:
+    return tensor.stride() if tensor.layout is torch.strided else (1,) * tensor.dim()

@@ -24,12 +24,13 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from snnvtg.energy.account import Account, OpRecord
 from snnvtg.energy.backward_markers import is_differentiated, leaves, mark_backward
-from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, tensors_in
+from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, stored_bytes, tensors_in
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.provenance import Mark, Provenance
 from snnvtg.energy.rules import FREE, RULES, Call
 from snnvtg.energy.rules.backward import leaf_op_backward
 from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule, third_party_neuron
+from snnvtg.energy.rules.linear import LOOKUPS
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
 
@@ -200,7 +201,7 @@ class Ledger(Account):
         self.provenance.follow(name, args, out, mutates=mutates)
         if "ac" in record.counts:
             self.provenance.set(call.result, Mark.SUM, self.provenance.num_timesteps(call.result))
-        self._sizes(record, args, out)
+        self._sizes(record, plain, args, out)
         self._write(record)
 
     def _read(self, tensors: Iterable[Tensor]) -> None:
@@ -218,10 +219,12 @@ class Ledger(Account):
                 "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
             )
 
-    def _sizes(self, record: OpRecord, args: tuple, out: Any) -> None:
+    def _sizes(self, record: OpRecord, name: str, args: tuple, out: Any) -> None:
         widths = []
-        for operand in tensors_in(args):
-            size = operand.numel() * operand.element_size()
+        for place, operand in enumerate(tensors_in(args)):
+            size = stored_bytes(operand)
+            if name in LOOKUPS and not place:
+                record.table_bytes, size = size, min(size, sum(stored_bytes(made) for made in tensors_in((out,))))
             if self.provenance.get(operand) is Mark.WEIGHT:
                 record.weight_bytes += size
             else:

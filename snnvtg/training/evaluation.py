@@ -1,28 +1,45 @@
 """Predictions and metrics of a model on a split."""
 
+from typing import Any
+
+import numpy as np
 import torch
-from torch import nn
 
 from snnvtg.data import GroundingDataset
-from snnvtg.metrics.evaluations import EVALUATIONS
-from snnvtg.models.output import predict
-from snnvtg.records import Prediction
+from snnvtg.data.dataset import Example, collate
+from snnvtg.errors import InputError
+from snnvtg.metrics.evaluations import EVALUATIONS, VIDEO_RETRIEVAL, Evaluation
+from snnvtg.models import GroundingModel
+from snnvtg.records import Prediction, Query
 
 
 def evaluate(
-    model: nn.Module, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
-) -> tuple[dict[str, float], list[Prediction]]:
-    """Metrics in percent, as `dataset.evaluation` counts them, and the predictions of `model` on `dataset`.
+    model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
+) -> tuple[dict[str, float], Any]:
+    """Metrics in percent, as `evaluation_of` counts them, and the answers of `model` on `dataset`.
 
     `recall` gives R1@0.3, R1@0.5, R1@0.7 and mIoU; the other evaluations the `brief` part of their layout.
     """
-    predictions = predict_split(model, dataset, batch_size=batch_size, device=device)
-    return EVALUATIONS[dataset.evaluation].figures(predictions, dataset.queries)["brief"], predictions
+    answers = answer_split(model, dataset, batch_size=batch_size, device=device)
+    return evaluation_of(model, dataset).figures(answers, dataset.queries)["brief"], answers
+
+
+def evaluation_of(model: GroundingModel, dataset: GroundingDataset) -> Evaluation:
+    """How a model is scored on a split: by the data set's own figures, or by those of video retrieval."""
+    return VIDEO_RETRIEVAL if model.needs.every_video else EVALUATIONS[dataset.evaluation]
+
+
+def answer_split(model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu") -> Any:
+    """What `evaluation_of` scores: predictions in the order of `dataset`, or a ranking of its videos for each qid."""
+    if not model.needs.every_video:
+        return predict_split(model, dataset, batch_size=batch_size, device=device)
+    scores, vids = video_scores(model, dataset, batch_size=batch_size, device=device)
+    return {q.qid: dict(zip(vids, row, strict=True)) for q, row in zip(dataset.queries, scores.tolist(), strict=True)}
 
 
 @torch.no_grad()
 def predict_split(
-    model: nn.Module, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
+    model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
 ) -> list[Prediction]:
     """The predictions of `model` on `dataset`, in its order; truths are not looked at."""
     was_training = model.training
@@ -30,6 +47,35 @@ def predict_split(
     predictions: list[Prediction] = []
     for batch in dataset.batches(batch_size):
         moved = batch.to(device)
-        predictions += predict(model(moved), moved, model.config.decoding)
+        predictions += model.predict(model(moved), moved)
     model.train(was_training)
     return predictions
+
+
+@torch.no_grad()
+def video_scores(
+    model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 32, device: str = "cpu"
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Relevance (Q, V) of every video of the split to every query, and the vids of the columns.
+
+    Where text changes every clip of a video nothing can be computed beforehand: Q · V passes of one video.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}; expected at least 1")
+    was_training = model.training
+    model.eval()
+    vids = tuple(dict.fromkeys(query.vid for query in dataset.queries))
+    scores = np.empty((len(dataset), len(vids)))
+    for row in range(len(dataset)):
+        for first in range(0, len(vids), batch_size):
+            chosen = vids[first : first + batch_size]
+            batch = collate([_asked_of(dataset, row, vid) for vid in chosen], dataset.clip_length).to(device)
+            scores[row, first : first + batch_size] = model.relevance(model(batch), batch).float().cpu().numpy()
+    model.train(was_training)
+    return scores, vids
+
+
+def _asked_of(dataset: GroundingDataset, row: int, vid: str) -> Example:
+    video, query = dataset.videos[vid], dataset.queries[row]
+    # the truth belongs to another video: no windows, so that no target can be read
+    return Example(Query(query.qid, query.query, vid, len(video) * dataset.clip_length), video, dataset.texts[row])

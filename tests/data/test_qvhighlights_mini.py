@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from snnvtg.data.folder import load_splits
-from snnvtg.data.presets import benchmark
+from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.submissions import read_submission, write_submission
 from snnvtg.data.text import GloveText
 from snnvtg.metrics import qvhighlights_metrics

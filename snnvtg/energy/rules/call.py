@@ -45,6 +45,10 @@ class Call:
         """Whether an operand descends from a LIF layer unmixed."""
         return self.provenance.is_spike(value)
 
+    def is_weight(self, value: object) -> bool:
+        """Whether an operand is a parameter or buffer of the model."""
+        return self.provenance.get(value) is Mark.WEIGHT
+
     def is_binary(self, value: object) -> bool:
         """Whether an operand is a spike tensor or a mask: a product with it is a choice, not a multiplication."""
         return self.provenance.get(value) in (Mark.SPIKE, Mark.MASK)

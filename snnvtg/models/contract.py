@@ -1,0 +1,154 @@
+"""The contract for grounding models: everything above `models/` knows this and no model.
+
+    fit(train)               once, before training: statistics and closed-form parts
+    forward(batch)           a Batch becomes an output of the model's own type
+    losses(output, batch)    named loss terms, weighted; their sum is trained
+    predict(output, batch)   windows and saliency of every query
+
+`needs` says what data the model asks for. A model from outside the package is a subclass in a module of its own, named
+on the command line as `--model my_package.my_model:MyModel`.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from torch import Tensor, nn
+
+from snnvtg.data import DataSplits, GroundingDataset
+from snnvtg.errors import InputError
+from snnvtg.models.recipe import TRAINING, Recipe, TrainingConfig
+from snnvtg.records import Batch, Prediction
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a model asks of its data."""
+
+    num_layers: int = 1
+    """K feature layers of the backbone. 1: video (L, Dv) and text (N, Dt); more: video (L, K, P, Dv) with P patches,
+    the class token first, and text (N, K, Dt)"""
+    every_video: bool = False
+    """the model answers which video of a split holds the moment: it is scored by video retrieval, every query against
+    every video, and its best epoch is chosen by those figures"""
+
+
+@dataclass(frozen=True)
+class SpikeLayer:
+    """A LIF layer whose spikes (T, B, M, C) show what the model sees, clip by clip."""
+
+    title: str
+    first_clip: int = 0
+    """position of the first clip among the M; what stands before it is no clip"""
+
+
+class GroundingModel(nn.Module, ABC):
+    """A model of queries and videos; built as `Model(config, video_width, text_width)` from a frozen dataclass.
+
+    A spiking model sets `num_timesteps` to its T and may be read out at another one by changing it.
+    """
+
+    config_class: ClassVar[type]
+    """frozen dataclass of the model's settings, the losses' weights among them; its defaults build a model"""
+    configs: ClassVar[Mapping[str, Any]] = {}
+    """settings by preset (`demo`, `small`, `paper`); a preset that is not there has the defaults of `config_class`"""
+    trainings: ClassVar[Mapping[str, TrainingConfig]] = TRAINING
+    """training by preset"""
+    ablations: ClassVar[tuple[str, ...]] = ()
+    """names of the model's own sweeps that it is usually shown by"""
+    num_timesteps: int | None = None
+
+    def __init__(self, config: Any, video_width: int, text_width: int):
+        """`video_width`, `text_width`: features of a clip and of a token, the last axis of both."""
+        super().__init__()
+        self.config = config
+
+    @property
+    def needs(self) -> Needs:
+        """What the model asks of its data."""
+        return Needs()
+
+    def fit(self, train: GroundingDataset) -> None:
+        """Fit on the training split what is not trained by gradient. Nothing by default."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Any:
+        """The output for a batch; what it holds for padding means nothing."""
+
+    @abstractmethod
+    def losses(self, output: Any, batch: Batch) -> dict[str, Tensor]:
+        """Every loss term, weighted, by name."""
+
+    @abstractmethod
+    def predict(self, output: Any, batch: Batch) -> list[Prediction]:
+        """The answer to every query of the batch, in its order.
+
+        Windows in seconds, best first, their scores comparable between videos; one saliency score per clip, or none.
+        """
+
+    def relevance(self, output: Any, batch: Batch) -> Tensor:
+        """How well each video of the batch answers its query (B,): for video retrieval. Optional."""
+        raise InputError(f"{type(self).__name__} does not rank videos (no `relevance`); choose a model that does")
+
+    def spike_layers(self) -> Mapping[str, SpikeLayer]:
+        """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""
+        return {}
+
+    @classmethod
+    def recipe(cls, preset: str) -> Recipe:
+        """The model and training called `preset`; InputError lists those there are."""
+        if preset not in cls.trainings:
+            raise InputError(f"preset: {cls.__name__} has no {preset!r}; known: {', '.join(cls.trainings)}")
+        return Recipe(cls, cls.configs.get(preset, cls.config_class()), cls.trainings[preset])
+
+    @classmethod
+    def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:
+        """Settings by dotted name that the model's paper uses on a benchmark. None by default."""
+        return {}
+
+    @classmethod
+    def baselines(cls, config: Any, data: DataSplits, split: GroundingDataset) -> dict[str, list[Prediction]]:
+        """Predictions of parts of the model that need no training by gradient, by name: rows to beat."""
+        return {}
+
+    @classmethod
+    def published(cls) -> Mapping[str, Any]:
+        """Figures of the model's paper by sweep, from `published.yaml` beside the model; none without such a file.
+
+        Each has `source`, `short`, `caution`, `columns`, and `rows` of as many figures.
+        """
+        return yaml.safe_load(_beside(cls, "published.yaml")) or {}
+
+    @classmethod
+    def sweep(cls, name: str) -> str | None:
+        """The text of the model's own sweep declaration NAME.yaml, from the folder `sweeps` beside the model."""
+        return _beside(cls, f"sweeps/{name}.yaml") or None
+
+    @classmethod
+    def sweeps(cls) -> list[str]:
+        """Names of the model's own sweep declarations."""
+        return sorted(path.stem for path in (Path(inspect.getfile(cls)).parent / "sweeps").glob("*.yaml"))
+
+
+def _beside(cls: type, name: str) -> str:
+    path = Path(inspect.getfile(cls)).parent / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+PARTS = ("forward", "losses", "predict")
+
+
+def check_model(candidate: Any, place: str) -> type[GroundingModel]:
+    """`candidate` as a model class; InputError names the part of the contract it lacks."""
+    if not (isinstance(candidate, type) and issubclass(candidate, GroundingModel)):
+        raise InputError(f"{place}: expected a subclass of snnvtg.models.GroundingModel, got {candidate!r}")
+    absent = [name for name in PARTS if getattr(getattr(candidate, name), "__isabstractmethod__", False)]
+    if absent:
+        raise InputError(f"{place}: {candidate.__name__} lacks {', '.join(absent)} of the contract for models")
+    if not hasattr(candidate, "config_class"):
+        raise InputError(f"{place}: {candidate.__name__} lacks config_class, a frozen dataclass of its settings")
+    return candidate
