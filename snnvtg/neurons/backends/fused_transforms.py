@@ -76,13 +76,20 @@ class Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, *arguments):
-        output = lif_forward(*arguments)
+        with torch._C._AutoDispatchBelowAutograd():
+            output = lif_forward(*arguments)
         keep(ctx, arguments, output)
         return output
 
     @staticmethod
     def backward(ctx, *grads):
-        return differentiate(ctx, *grads)
+        return differentiate(ctx, *grads, backward=lif_backward if torch.is_grad_enabled() else _backward_alone)
+
+
+def _backward_alone(*arguments):
+    # the operator's own rule of autograd has nothing to do here but to cost time
+    with torch._C._AutoDispatchBelowAutograd():
+        return lif_backward(*arguments)
 
 
 torch.library.register_vmap("snnvtg::lif_forward", _forward_rule)
