@@ -131,8 +131,8 @@ def _outputs(tensors, z, keep):
 
 
 def _checkpoint_shape(u: Tensor, states: int) -> tuple[int]:
-    # How the channels lie in a checkpoint is the kernels' own affair; they may fill up to a multiple of 16. The shape is
-    # flat: a dimension of chunks would have tracers tell one chunk from many.
+    # How the channels lie in a checkpoint is the kernels' own affair; they may fill up to a multiple of 16. All in one
+    # dimension: with one for the chunks tracers would tell one chunk from many.
     batch, length, channels = u.shape
     return (batch * -(-length // CHUNK) * states * -(-channels // 16) * 16,)
 
