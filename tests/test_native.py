@@ -154,6 +154,7 @@ def test_a_kernel_that_does_not_compile_is_refused_in_the_compilers_words_and_tr
 
 def test_a_fork_uses_one_thread():
     code = "import os, torch; from snnvtg import native; torch.set_num_threads(2); n = native.num_threads()"
-    code += "\npid = os.fork()\nif not pid: os._exit(native.num_threads())\nprint(n, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    code += "\npid = os.fork()"
+    code += "\nif not pid: os._exit(native.num_threads())\nprint(n, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["2", "1"], done.stderr

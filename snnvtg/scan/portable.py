@@ -87,7 +87,9 @@ def _recurrence(
     """h_t = exp(step_t A) h_{t-1} + step_t B_t u_t and y_t = C_t h_t: y, the last state, and checkpoints where kept."""
     _check(u, step, A, B, C, initial, fresh)
     given = [tensor.contiguous() for tensor in (u, step, A, B, C, initial)]
-    y, last, checkpoints = KERNELS[kernels].forward(*given, fresh, reverse, keep)
+    # autocast would round the operands of the products
+    with torch.autocast(u.device.type, enabled=False):
+        y, last, checkpoints = KERNELS[kernels].forward(*given, fresh, reverse, keep)
     return y, last, checkpoints.flatten()
 
 
@@ -131,7 +133,8 @@ def _recurrence_backward(
     fits("recurrence operator, backward", checkpoints, _checkpoint_shape(u, A), u.dtype)
     checkpoints = checkpoints.view(u.shape[0], -(-u.shape[1] // CHUNK), *A.shape)
     given = [tensor.contiguous() for tensor in (u, step, A, B, C, checkpoints, grad_y, grad_last)]
-    return KERNELS[kernels].backward(*given, fresh, reverse)
+    with torch.autocast(u.device.type, enabled=False):
+        return KERNELS[kernels].backward(*given, fresh, reverse)
 
 
 @_recurrence_backward.register_fake

@@ -11,6 +11,7 @@
     }
 
 OVER(product, exp2_product(x, y))
+OVER(decay, exp2_bounded(bounded<float>(x), bounded<float>(y)))
 OVER(natural, exponential(x))
 OVER(gate, sigmoid<float>(x))
 OVER(step, softplus<float>(x).value)

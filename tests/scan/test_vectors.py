@@ -57,7 +57,8 @@ def test_the_exponential_of_many_numbers(functions):
     x = np.random.default_rng(0).uniform(-80, 80, 4096)
     y = np.random.default_rng(1).uniform(-1.5, 1.5, 4096)
     x32, y32 = x.astype(np.float32).astype(np.float64), y.astype(np.float32).astype(np.float64)
-    np.testing.assert_allclose(functions("product", x, y), np.exp2(x32 * y32), rtol=6e-6)
+    for name in ("product", "decay"):
+        np.testing.assert_allclose(functions(name, x, y), np.exp2(x32 * y32), rtol=6e-6)
 
 
 @pytest.mark.parametrize("x", [-1e4, -1e7, -1e20, -1e30, -3e38, -INFINITY])
@@ -65,8 +66,10 @@ def test_the_exponential_of_something_very_negative_is_nothing_and_no_nan(functi
     assert (np.abs(functions("natural", x)) <= 2.0**-126).all()
 
 
-def test_an_infinite_rate_decays_to_nothing(functions):
-    assert (np.abs(functions("product", 0.5, -INFINITY)) <= 2.0**-126).all()
+@pytest.mark.parametrize("name", ["product", "decay"])
+@pytest.mark.parametrize("step, rate", [(0.5, -INFINITY), (1e30, -1e30), (INFINITY, -1.0), (1e-3, -1e9)])
+def test_a_huge_rate_or_step_decays_to_nothing(functions, name, step, rate):
+    assert (np.abs(functions(name, step, rate)) <= 2.0**-126).all()
 
 
 @pytest.mark.parametrize("x", [88.72, 89.0, 1e3, 1e30, INFINITY])
