@@ -152,7 +152,8 @@ def numbered(seq_idx: Tensor) -> Tensor:
 def restarts(seq_idx: Tensor, valid_mask: Tensor | None, reverse: bool) -> Tensor:
     """Where the state is forgotten before a step, (B, L) bool: where `seq_idx` differs from the valid position before.
 
-    The order of positions is that of the scan; the first valid one of a row goes on from the initial state.
+    `seq_idx` as of `numbered`. The order of positions is that of the scan; the first valid one of a row goes on from
+    the initial state.
     """
     number = seq_idx.flip(1) if reverse else seq_idx
     if valid_mask is None:
