@@ -4,8 +4,6 @@ import math
 
 import pytest
 import torch
-from snnvtg.energy.readout import read_out
-from snnvtg.energy.rivals import bits, dense_twin, detector_names, quantised_twin_pj
 
 from snnvtg.energy import Account, Ledger, OpRecord, energy_pj
 from snnvtg.energy.breakeven import firing_rate, layer_break_even, network_break_even, scaled
