@@ -28,7 +28,7 @@ from snnvtg.training.evaluation import answer_split
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, CheckpointOptions):
+class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     """Write a submission."""
 
     split: str = "test"
