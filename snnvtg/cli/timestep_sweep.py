@@ -72,6 +72,8 @@ def declared(options: Options, base: Trial) -> Sweep:
         sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ()}, controls=("shuffled-query",))
     else:
         sweep = parse_sweep(text, f"{cls.__name__}, timesteps.yaml")
+    if len(set(options.timesteps)) != len(options.timesteps) or not options.timesteps:
+        raise InputError(f"--timesteps: expected distinct numbers, got {list(options.timesteps)}")
     axes = {key: values for key, values in sweep.grid if key != TRAINED}
     steps = tuple(map(str, options.timesteps))
     axes = {(TRAINED if options.mode == "retrain" else READ_OUT): steps, **axes}
