@@ -12,17 +12,18 @@ resumes. A model that several rows share is trained once.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import SweepOptions
-from snnvtg.cli.timestep_sweep import checked
+from snnvtg.cli.options import SweepOptions, checked_seeds
 from snnvtg.errors import InputError
-from snnvtg.models import GroundingModel, model_class
-from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep, read_sweep
-from snnvtg.sweeps.engine import run_sweeps
-from snnvtg.sweeps.report import failures_in_words, render
+from snnvtg.models import model_class
+
+if TYPE_CHECKING:
+    from snnvtg.models import GroundingModel
+    from snnvtg.sweeps.declaration import Sweep
 
 QUICK = ("training.epochs=8",)
 """where neither data nor preset is chosen: demo trains for 8 epochs instead of 12, so that all ends in minutes"""
@@ -48,6 +49,9 @@ class Options(SweepOptions):
 
 def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
+    from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.report import failures_in_words, render
+
     pool = options.pool()
     cls = model_class(options.model)
     sweeps = [adapted(declared(name, cls), options) for name in options.sweeps or cls.ablations]
@@ -65,8 +69,10 @@ def main(options: Options) -> None:
     failures_in_words(tables)
 
 
-def declared(name: str, cls: type[GroundingModel]) -> Sweep:
+def declared(name: str, cls: "type[GroundingModel]") -> "Sweep":
     """The sweep of a file, or of a name among the model's own."""
+    from snnvtg.sweeps.declaration import parse_sweep, read_sweep
+
     text = cls.sweep(name) if name in cls.sweeps() else None
     if text is not None:
         return parse_sweep(text, f"{name}.yaml")
@@ -75,8 +81,10 @@ def declared(name: str, cls: type[GroundingModel]) -> Sweep:
     return read_sweep(Path(name))
 
 
-def adapted(sweep: Sweep, options: Options) -> Sweep:
+def adapted(sweep: "Sweep", options: Options) -> "Sweep":
     """The sweep with the options' seeds, axes and controls."""
+    from snnvtg.sweeps.declaration import axis_values, grid_sweep
+
     if options.grid:
         axes = dict(sweep.grid)
         for entry in options.grid:
@@ -88,7 +96,7 @@ def adapted(sweep: Sweep, options: Options) -> Sweep:
         sweep = replace(sweep, rows=(*sweep.declared_rows, *grid.rows), grid=grid.grid, reference=None)
     if options.controls is not None:
         sweep = sweep.with_controls(options.controls)
-    return replace(sweep, seeds=checked(options.seeds)) if options.seeds else sweep
+    return replace(sweep, seeds=checked_seeds(options.seeds)) if options.seeds else sweep
 
 
 def start() -> None:

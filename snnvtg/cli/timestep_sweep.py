@@ -11,21 +11,19 @@ controls, and the best fixed window), the same name .json with provenance, _quer
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 import tyro
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import SweepOptions, require_csv
+from snnvtg.cli.options import SweepOptions, checked_seeds, require_csv
 from snnvtg.errors import InputError
-from snnvtg.plots.timesteps import timestep_figure
-from snnvtg.reporting import save_figure
-from snnvtg.sweeps.comparison import read_results, video_intervals
-from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep
-from snnvtg.sweeps.engine import run_sweeps
-from snnvtg.sweeps.report import failures_in_words
-from snnvtg.sweeps.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snnvtg.sweeps.declaration import Sweep
+    from snnvtg.sweeps.trial import Trial
 
 TRAINED, READ_OUT = "model.num_timesteps", "inference.num_timesteps"
 
@@ -45,6 +43,12 @@ class Options(SweepOptions):
 
 def main(options: Options) -> None:
     """Run the sweep, then draw it."""
+    from snnvtg.plots.timesteps import timestep_figure
+    from snnvtg.reporting import save_figure
+    from snnvtg.sweeps.comparison import read_results, video_intervals
+    from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.report import failures_in_words
+
     pool, out = options.pool(), require_csv(options.out)
     base = options.base()
     tables = run_sweeps([declared(options, base)], base, [out], **pool)
@@ -63,8 +67,10 @@ def main(options: Options) -> None:
     failures_in_words(tables)
 
 
-def declared(options: Options, base: Trial) -> Sweep:
+def declared(options: Options, base: "Trial") -> "Sweep":
     """The model's own sweep `timesteps`, or T alone, with the options' values."""
+    from snnvtg.sweeps.declaration import axis_values, grid_sweep, parse_sweep
+
     cls = base.recipe.model_class
     text = cls.sweep("timesteps")
     if text is None:
@@ -81,22 +87,17 @@ def declared(options: Options, base: Trial) -> Sweep:
     for entry in options.grid:
         key, _, values = entry.partition("=")
         axes[key] = axis_values(values)
-    return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked(options.seeds))
+    return replace(
+        grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked_seeds(options.seeds)
+    )
 
 
-def checked(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Seeds, or InputError where they repeat or are none."""
-    if not seeds or len(set(seeds)) != len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
-        raise InputError(f"--seeds: expected distinct numbers from 0 to {2**32 - 1}, got {list(seeds)}")
-    return seeds
-
-
-def name_of(base: Trial) -> str:
+def name_of(base: "Trial") -> str:
     """What figures call the model."""
     return base.recipe.model_class.__name__
 
 
-def readable(table: pd.DataFrame) -> str:
+def readable(table: "pd.DataFrame") -> str:
     """A table for the terminal, energy in µJ."""
     shown = table.rename(columns={"energy_pj": "energy, µJ"})
     if "energy, µJ" in shown:

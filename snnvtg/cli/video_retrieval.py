@@ -12,16 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
-from snnvtg.data.video_rankings import write_video_rankings
 from snnvtg.errors import InputError
-from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
-from snnvtg.neurons import set_backend
-from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.training.evaluation import video_scores
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,14 @@ def main(options: Options) -> None:
     """Score and print."""
     if options.queries is not None and options.queries < 1:
         raise InputError(f"queries is {options.queries}; expected at least 1")
+    import pandas as pd
+
+    from snnvtg.data.video_rankings import write_video_rankings
+    from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
+    from snnvtg.neurons import set_backend
+    from snnvtg.reporting import provenance, write_csv, write_json
+    from snnvtg.training.evaluation import video_scores
+
     checkpoint, data = options.load(), options.source.load()
     checkpoint.require(data, options.file())
     dataset = getattr(data, options.split)

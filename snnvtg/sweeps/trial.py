@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
-from snnvtg.models import Recipe
+from snnvtg.models.recipe import Recipe
 
 Split = Literal["train", "val", "test"]
 
