@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import tyro
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import SweepOptions, checked_seeds
+from snnvtg.cli.options import SweepOptions
 from snnvtg.errors import InputError
 from snnvtg.models import model_class
+from snnvtg.sweeps.trial import check_seeds
 
 if TYPE_CHECKING:
     from snnvtg.models import GroundingModel
@@ -45,6 +46,12 @@ class Options(SweepOptions):
     """folder of the tables"""
     render: bool = False
     """only write Markdown, LaTeX and figures from the CSVs that are there"""
+
+    def check(self) -> None:
+        """As PoolOptions; InputError for seeds that repeat or are none."""
+        super().check()
+        if self.seeds:
+            check_seeds(self.seeds, "--seeds")
 
 
 def main(options: Options) -> None:
@@ -96,7 +103,7 @@ def adapted(sweep: "Sweep", options: Options) -> "Sweep":
         sweep = replace(sweep, rows=(*sweep.declared_rows, *grid.rows), grid=grid.grid, reference=None)
     if options.controls is not None:
         sweep = sweep.with_controls(options.controls)
-    return replace(sweep, seeds=checked_seeds(options.seeds)) if options.seeds else sweep
+    return replace(sweep, seeds=options.seeds) if options.seeds else sweep
 
 
 def start() -> None:

@@ -18,7 +18,7 @@ REPLACED = {
 
 
 def run(options: type[Options], main: Callable[[Options], None], description: str | None = None) -> None:
-    """Parse the command line into `options` and call `main`.
+    """Parse the command line into `options`, check their values (`check`, where they have it), and call `main`.
 
     Bad input ends with one line on stderr and exit status 2, an interrupt with status 130; anything else is a bug
     and keeps its traceback.
@@ -26,6 +26,8 @@ def run(options: type[Options], main: Callable[[Options], None], description: st
     try:
         _refuse_replaced(options, sys.argv[1:])
         given = tyro.cli(options, description=description)
+        if hasattr(given, "check"):
+            given.check()
         _refuse_absent(given)
         main(given)
     except InputError as error:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from snnvtg.applications import Task
 from snnvtg.cli.command import run
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Options:
     out: Path | None = None
     """CSV of the table"""
 
+    def check(self) -> None:
+        """InputError where a side is empty."""
+        if not self.first or not self.second:
+            raise InputError("first and second: name at least one submission each")
+
 
 def main(options: Options) -> None:
     """Score every file, compare, print."""
@@ -47,8 +53,8 @@ def main(options: Options) -> None:
     from snnvtg.metrics.intervals import paired_comparison
     from snnvtg.reporting import write_csv
 
-    if not options.first or not options.second:
-        raise InputError("first and second: name at least one submission each")
+    if options.out:
+        check_writable(options.out)
     kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
     first, second = (

@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from snnvtg.applications import Task
 from snnvtg.cli.command import run
+from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def main(options: Options) -> None:
     from snnvtg.metrics.intervals import bootstrap_interval
     from snnvtg.reporting import write_csv, write_text
 
+    for path in filter(None, (options.out, options.per_query)):
+        check_writable(path)
     kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
     predictions = read(options.submission)

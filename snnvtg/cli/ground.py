@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 
 if TYPE_CHECKING:
     from snnvtg.applications.grounding import Answer
@@ -50,10 +51,25 @@ class Options(CheckpointOptions):
     json: Path | None = None
     """also write the answer, with the keys of a submission"""
 
+    def check(self) -> None:
+        """InputError for what needs no model to be seen wrong."""
+        if self.top < 1:
+            raise InputError(f"top is {self.top}; expected at least 1")
+        if not self.query.strip():
+            raise InputError("query is empty; ask in a sentence")
+        for given in self.features:
+            if not (path := Path(given.rpartition("=")[2])).exists():
+                raise InputError(f"{path}: no such file; expected the video's features")
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        if self.out.suffix[1:] not in FigureCanvasBase.filetypes:
+            raise InputError(f"{self.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
+
 
 def main(options: Options) -> None:
     """Answer, print, draw."""
-    check(options)
+    for path in filter(None, (options.out, options.json)):
+        check_writable(path)
     from snnvtg.applications.grounding import WINDOW, answer, encode_query, open_video
     from snnvtg.data.live_text import text_source
     from snnvtg.neurons import set_backend
@@ -88,21 +104,6 @@ def main(options: Options) -> None:
     if options.json:
         write_json(content(found.prediction, query, encoder.digest, options, checkpoint), options.json)
         print(f"wrote {options.json}")
-
-
-def check(options: Options) -> None:
-    """InputError for what needs no model to be seen wrong."""
-    if options.top < 1:
-        raise InputError(f"top is {options.top}; expected at least 1")
-    if not options.query.strip():
-        raise InputError("query is empty; ask in a sentence")
-    for given in options.features:
-        if not (path := Path(given.rpartition("=")[2])).exists():
-            raise InputError(f"{path}: no such file; expected the video's features")
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    if options.out.suffix[1:] not in FigureCanvasBase.filetypes:
-        raise InputError(f"{options.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
 
 
 def draw(found: "Answer", windows, options: Options, clip_length: float, vid: str) -> None:

@@ -77,13 +77,16 @@ class PoolOptions:
     workers: int = os.cpu_count() or 1
     """models trained at once, each in one thread"""
 
+    def check(self) -> None:
+        """InputError for fewer than one worker."""
+        if self.workers < 1:
+            raise InputError(f"workers: expected at least 1, got {self.workers}")
+
     def pool(self) -> dict[str, Any]:
-        """The three as keyword arguments; InputError for fewer than one worker or a device that cannot be used."""
+        """The three as keyword arguments; InputError for a device that cannot be used."""
         from snnvtg.sweeps.checks import check_device
 
         check_device(self.device)
-        if self.workers < 1:
-            raise InputError(f"workers: expected at least 1, got {self.workers}")
         return {"runs": self.runs, "device": self.device, "workers": self.workers}
 
 
@@ -144,10 +147,3 @@ def require_csv(out: Path) -> Path:
     if out.suffix != ".csv":
         raise InputError(f"--out: expected a name ending in .csv, got {out}")
     return out
-
-
-def checked_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Seeds, or InputError where they repeat, are none, or are no seeds."""
-    if not seeds or len(set(seeds)) != len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
-        raise InputError(f"--seeds: expected distinct numbers from 0 to {2**32 - 1}, got {list(seeds)}")
-    return seeds

@@ -37,11 +37,14 @@ class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     batch_size: int = 64
     out: Path = Path("submission.jsonl")
 
+    def check(self) -> None:
+        """InputError for a batch of nothing."""
+        if self.batch_size < 1:
+            raise InputError(f"batch_size is {self.batch_size}; expected at least 1")
+
 
 def main(options: Options) -> None:
     """Predict and write."""
-    if options.batch_size < 1:
-        raise InputError(f"batch_size is {options.batch_size}; expected at least 1")
     from snnvtg.data.submissions import write_submission
     from snnvtg.data.video_rankings import write_video_rankings
     from snnvtg.neurons import set_backend

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import SweepOptions, checked_seeds, require_csv
+from snnvtg.cli.options import SweepOptions, require_csv
 from snnvtg.errors import InputError
+from snnvtg.sweeps.trial import check_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,14 @@ class Options(SweepOptions):
     """retrain for each T, as in the paper's Figure 3, or read one model out at every T"""
     out: Path = Path("reports/timestep_sweep.csv")
 
+    def check(self) -> None:
+        """As PoolOptions; InputError for seeds, time steps or a table that cannot be."""
+        super().check()
+        require_csv(self.out)
+        check_seeds(self.seeds, "--seeds")
+        if len(set(self.timesteps)) != len(self.timesteps) or not self.timesteps:
+            raise InputError(f"--timesteps: expected distinct numbers, got {list(self.timesteps)}")
+
 
 def main(options: Options) -> None:
     """Run the sweep, then draw it."""
@@ -49,7 +58,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words
 
-    pool, out = options.pool(), require_csv(options.out)
+    pool, out = options.pool(), options.out
     base = options.base()
     tables = run_sweeps([declared(options, base)], base, [out], **pool)
     results = read_results(out)
@@ -76,20 +85,16 @@ def declared(options: Options, base: "Trial") -> "Sweep":
     if text is None:
         if not hasattr(base.recipe.model, "num_timesteps"):
             raise InputError(f"{cls.__name__} has no time steps (no setting {TRAINED}); sweep a spiking model")
-        sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ()}, controls=("shuffled-query",))
+        sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ("preset",)}, controls=("shuffled-query",))
     else:
         sweep = parse_sweep(text, f"{cls.__name__}, timesteps.yaml")
-    if len(set(options.timesteps)) != len(options.timesteps) or not options.timesteps:
-        raise InputError(f"--timesteps: expected distinct numbers, got {list(options.timesteps)}")
     axes = {key: values for key, values in sweep.grid if key != TRAINED}
     steps = tuple(map(str, options.timesteps))
     axes = {(TRAINED if options.mode == "retrain" else READ_OUT): steps, **axes}
     for entry in options.grid:
         key, _, values = entry.partition("=")
         axes[key] = axis_values(values)
-    return replace(
-        grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked_seeds(options.seeds)
-    )
+    return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=options.seeds)
 
 
 def name_of(base: "Trial") -> str:

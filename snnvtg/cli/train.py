@@ -21,7 +21,7 @@ from pathlib import Path
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, ModelOptions
 from snnvtg.files import check_writable
-from snnvtg.sweeps.trial import Inference, Split
+from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Options(DataOptions, ModelOptions):
     device: str = "cpu"
     out: Path = Path("runs/train")
     """folder of checkpoints and metrics"""
+
+    def check(self) -> None:
+        """InputError for a seed that is none."""
+        check_seeds([self.seed], "--seed")
 
 
 def main(options: Options) -> None:

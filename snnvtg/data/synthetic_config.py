@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 from snnvtg.data.synthetic_scene import least_clips
 from snnvtg.errors import InputError
 
@@ -43,8 +41,9 @@ class SyntheticConfig:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if not np.isfinite(value) or value < _LEAST.get(field.name, 0):
-                raise InputError(f"{field.name} is {value}; expected at least {_LEAST.get(field.name, 0)}")
+            least, most = _LEAST.get(field.name, 0), 2**32 - 1 if field.name == "seed" else 10**6
+            if not least <= value <= most:
+                raise InputError(f"{field.name} is {value}; expected a number from {least} to {most}")
         if self.long_range_fraction > 1:
             raise InputError(f"long_range_fraction is {self.long_range_fraction}; expected 0 to 1")
         if self.unseen_fraction > 0.9:

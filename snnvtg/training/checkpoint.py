@@ -1,6 +1,7 @@
 """Checkpoints: everything a model needs to run again, or a training run to resume."""
 
 import dataclasses
+import io
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,8 +86,10 @@ class Checkpoint:
         content |= {"format": FORMAT, "text_marks": dict(self.text_marks), "model_name": self.model_name}
         recipe = content.pop("recipe")
         content |= {"model": dataclasses.asdict(recipe.model), "training": dataclasses.asdict(recipe.training)}
+        written = io.BytesIO()  # torch's own writer has another error for each way a disk can be full
+        torch.save(content, written)
         with atomic(path) as scratch:
-            torch.save(content, scratch)
+            scratch.write_bytes(written.getbuffer())
 
 
 def load_checkpoint(path: Path, outside: type[GroundingModel] | None = None) -> Checkpoint:
