@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnvtg.errors import InputError
 from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
-from snnvtg.metrics.intervals import paired_comparison
+from snnvtg.metrics.intervals import bootstrap_interval, paired_comparison
 from snnvtg.models import model_class
 from snnvtg.sweeps.results import KEY, QUERY_KEY
 from snnvtg.sweeps.table import read_provenance, read_rows
@@ -152,6 +152,22 @@ def differences(results: SweepResults) -> pd.DataFrame:
         adjusted = dict(zip((line[0] for line in firm), holm([line[5] for line in firm]), strict=True))
         found += [[*line, adjusted.get(line[0], np.nan)] for line in lines]
     return pd.DataFrame(found, columns=columns).astype({"p_holm": float})
+
+
+def video_intervals(results: SweepResults) -> pd.DataFrame:
+    """95 % bootstrap intervals over videos of every trained row of one seed, in percent: row, metric, low, high.
+
+    They hold the choice of test videos and no training noise.
+    """
+    lines = []
+    for row in results.rows:
+        part = results.queries[results.queries["row"] == row]
+        if part["seed"].nunique() != 1:
+            continue
+        for metric in results.evaluation.compared:
+            found = bootstrap_interval(part[metric].to_numpy(dtype=float), part["video"].tolist(), level=LEVEL)
+            lines.append([row, metric, 100 * found.low, 100 * found.high])
+    return pd.DataFrame(lines, columns=["row", "metric", "low", "high"])
 
 
 def holm(values: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ import torch
 
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import COST_MODELS
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.training import Checkpoint, TrainingConfig
 
 

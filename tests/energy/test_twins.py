@@ -5,10 +5,11 @@ import math
 import pandas as pd
 import pytest
 import torch
+from snnvtg.energy.readout import read_out
+from snnvtg.energy.rivals import bits, dense_twin, detector_names, quantised_twin_pj
 
 from snnvtg.energy import Account, Ledger, OpRecord, energy_pj
 from snnvtg.energy.breakeven import firing_rate, layer_break_even, network_break_even, scaled
-from snnvtg.energy.readout import read_out
 from snnvtg.energy.report import (
     module_table,
     part_of,
@@ -18,8 +19,7 @@ from snnvtg.energy.report import (
     to_latex,
     to_markdown,
 )
-from snnvtg.energy.rivals import bits, dense_twin, detector_names, quantised_twin_pj
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from snnvtg.applications.grounding import answer, open_video
 from snnvtg.data.text import GloveText
 from snnvtg.models import MODELS
 from snnvtg.models.transformer import TransformerConfig
 from snnvtg.records import Query
-from snnvtg.applications.grounding import answer, open_video
 from snnvtg.training import TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 

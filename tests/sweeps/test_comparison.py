@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from snnvtg.errors import InputError
-from snnvtg.studies.ablation_results import differences, holm, read_results
-from snnvtg.studies.ablation_tables import render
+from snnvtg.sweeps.comparison import differences, holm, read_results
+from snnvtg.sweeps.report import render
 
 ROWS = ("full", "without-cmr", "without-ssd", "without-contrastive")
 SHIFT = {"full": 0.0, "without-cmr": -0.2, "without-ssd": 0.0, "without-contrastive": 0.3}
@@ -19,21 +19,25 @@ def folder(tmp_path):
     """Forty queries about twenty videos, five seeds: without-cmr loses 0.2 on each, without-ssd has noise alone."""
     generator = np.random.default_rng(0)
     base = generator.uniform(0.3, 0.6, 40)
-    table, overlaps = [{"row": "best-fixed-window", "data": "synthetic", "split": "test", "mIoU": 12.3}], []
+    common = {"data": "synthetic", "split": "test"}
+    table, queries = [{"row": "prior", "model": "prior", **common, "mIoU": 12.3}], []
     for row in ROWS:
         for seed in range(5):
             iou = base + SHIFT[row] + generator.normal(0, 0.01, 40)
-            part = {"row": row, "seed": seed, "query": range(40), "video": np.arange(40) // 2, "iou": iou}
-            overlaps.append(pd.DataFrame(part))
+            part = {"row": row, "model": "spikemba", "seed": seed, "query": range(40), "video": np.arange(40) // 2}
+            queries.append(pd.DataFrame({**part, "R1@0.5": (iou >= 0.5).astype(int), "mIoU": iou}))
             figures = {"mIoU": 100 * iou.mean(), "R1@0.5": 100 * (iou >= 0.5).mean(), "R1@0.7": 20.0 + seed}
             cost = {"firing_rate": None if row == "without-ssd" else 0.25, "energy_pj": 3e6, "parameters": 1234}
-            table.append({"row": row, "data": "synthetic", "split": "test", "seed": seed, **figures, **cost})
+            table.append({"row": row, "model": "spikemba", **common, "seed": seed, **figures, **cost})
+            table.append({"row": row, "model": "other-video", **common, "seed": seed, "mIoU": 11.0, "R1@0.5": 10.0})
     frame = pd.DataFrame(table).assign(recipe=lambda t: t["row"])
     frame.to_csv(tmp_path / "ablation_table4.csv", index=False)
-    pd.concat(overlaps).to_csv(tmp_path / "ablation_table4_queries.csv", index=False)
-    declared = [{"name": name, "architecture": "spikemba", "settings": {}} for name in (*ROWS[:3], "transformer")]
-    declaration = {"title": "What parts earn", "reference": "full", "notes": ["A note."], "axes": [], "rows": declared}
-    beside = {"command": "python x.py", "commit": "abc", "declaration": declaration}
+    pd.concat(queries).to_csv(tmp_path / "ablation_table4_queries.csv", index=False)
+    declared = [{"name": name, "model": None, "settings": {}} for name in (*ROWS[:3], "transformer")]
+    declaration = {"title": "What parts earn", "reference": "full", "notes": ["A note."], "columns": {}}
+    declaration |= {"controls": ["other-video"], "rows": declared}
+    beside = {"command": "python x.py", "commit": "abc", "declaration": declaration, "evaluation": "recall"}
+    beside |= {"identity": {"model": "spikemba"}, "changed": "Changed of the preset: training.epochs=8"}
     beside["failures"] = {"transformer, seed 0": "training diverged"}
     (tmp_path / "ablation_table4.json").write_text(json.dumps(beside))
     return tmp_path
@@ -71,21 +75,24 @@ def test_tables_keep_ours_and_the_papers_apart(path):
     assert cells["R1@0.7"] == "22.0 ± 1.6"
     assert cells["R1@0.7, published (QVHighlights test, Table 4)"] == "40.32"
     assert cells["mAP, published (QVHighlights test, Table 4)"] == "35.46"
-    assert cells["energy a query, µJ"] == "3.0 ± 0.0"
+    assert cells["energy per query, µJ"] == "3.0 ± 0.0"
     assert cells["Δ mIoU"].startswith("−20.") and cells["Δ mIoU"].endswith(r"\*\*")
     silent = next(line for line in words.splitlines() if line.startswith("| without-ssd"))
     assert " – " in silent and "nan" not in words.lower()
-    prior = next(line for line in words.splitlines() if line.startswith("| best-fixed-window"))
+    prior = next(line for line in words.splitlines() if line.startswith("| prior"))
     assert "12.3" in prior
     assert "mIoU against full: the 95 % interval excludes 0 for without-cmr, without-contrastive" in words
     assert "- transformer, seed 0: no figures, training diverged" in words
     assert "- A note." in words
+    assert "Changed of the preset: training.epochs=8." in words
+    controls = words.split("## Controls")[1]
+    assert "| full | mIoU | " in controls and "| 11.0 ± 0.0 |" in controls
 
 
 def test_latex_has_the_same_figures_and_no_naked_sign(path):
     render(path)
     text = path.with_suffix(".tex").read_text()
-    assert text.count(r"\\") == 3 + 5 - 1  # group, head and five rows
+    assert text.count(r"\\") == 2 + 5  # group, head and five rows
     assert r"\multicolumn{4}{c}{published (QVHighlights test, Table 4)}" in text
     assert r"without-cmr & 5 & " in text and r"& 53.29 & 40.32 & 36.68 & 35.46 \\" in text
     assert not set(text) & set("±−µΔ–")
@@ -137,9 +144,9 @@ def test_without_the_references_figures_nothing_is_compared_and_the_rest_is_writ
 
 
 def test_a_sweep_of_which_nothing_could_be_trained_is_written(path):
-    keep(path, lambda row, seed: row == "best-fixed-window")
+    keep(path, lambda row, seed: row == "prior")
     beside = json.loads(path.with_suffix(".json").read_text())
-    beside["declaration"]["axes"] = ["model.num_timesteps"]
+    beside["declaration"]["columns"] = {"model.num_timesteps": "num_timesteps"}
     path.with_suffix(".json").write_text(json.dumps(beside))
     assert "no comparison: reference full has no figures" in render(path)
 

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from snnvtg.plots.ablation import difference_figure, grid_figure
+from snnvtg.plots.differences import difference_figure
+from snnvtg.plots.grid import grid_figure
 
 DIFFERENCES = pd.DataFrame(
     [
@@ -32,26 +33,26 @@ def test_a_rows_interval_and_energy_are_drawn_where_they_lie():
 @pytest.fixture
 def grid():
     rows = [
-        {"model.num_timesteps": t, "model.num_slots": slots, "seed": seed, "mIoU": 30.0 + t + seed, "R1@0.5": 40.0}
+        {"num_timesteps": t, "num_slots": slots, "seed": seed, "mIoU": 30.0 + t + seed, "R1@0.5": 40.0}
         | {"energy_pj": 1e6 * (t + slots)}
         for t in (1, 2, 4)
         for slots in (4, 0)
         for seed in (0, 1)
     ]
-    return pd.DataFrame(rows).astype({"model.num_slots": "float"})
+    return pd.DataFrame(rows).astype({"num_slots": "float"})
 
 
 def test_a_grid_has_a_line_for_each_slots_setting(grid):
-    figure = grid_figure(grid, ["model.num_timesteps", "model.num_slots"], "Steps (synthetic data)")
+    figure = grid_figure(grid, ["num_timesteps", "num_slots"], ["mIoU", "R1@0.5"], "Steps (synthetic data)")
     accuracy, _, energy = figure.axes
     lines = {line.get_label(): line.get_ydata() for line in accuracy.lines}
-    assert list(lines) == ["4 relevant slots", "without relevant slots"]
-    np.testing.assert_allclose(lines["4 relevant slots"], [31.5, 32.5, 34.5])
+    assert list(lines) == ["num_slots = 4", "num_slots = 0"]
+    np.testing.assert_allclose(lines["num_slots = 4"], [31.5, 32.5, 34.5])
     np.testing.assert_allclose(energy.lines[1].get_ydata(), [1, 2, 4])
     assert energy.get_ylim()[0] == 0
     figure.draw_without_rendering()
 
 
 def test_a_grid_of_one_axis_in_words_can_be_drawn(grid):
-    words = grid.assign(**{"model.lif.reset": np.where(grid["model.num_slots"] > 0, "hard", "soft")})
-    grid_figure(words, ["model.lif.reset"], "Resets").draw_without_rendering()
+    words = grid.assign(**{"model.lif.reset": np.where(grid["num_slots"] > 0, "hard", "soft")})
+    grid_figure(words, ["model.lif.reset"], ["mIoU"], "Resets").draw_without_rendering()

@@ -3,9 +3,10 @@ import itertools
 
 import numpy as np
 
+from snnvtg.data.controls import shuffled_query
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.metrics import fit_prior, prior_predictions, retrieval_metrics
-from snnvtg.studies.linear import linear_predictions, windows
+from snnvtg.models.clipwise.linear import linear_predictions, windows
 
 DATA = SyntheticConfig(num_train=80, num_val=4, num_test=40, min_clips=16, max_clips=20, long_range_fraction=0)
 
@@ -26,7 +27,7 @@ def test_it_reads_the_query_and_beats_the_best_fixed_window():
     data = generate(DATA)
     linear = retrieval_metrics(linear_predictions(data, data.test, 100.0), data.test.queries)
     prior = prior_predictions(data.test.queries, fit_prior(data.train.queries))
-    shuffled = data.test.with_shuffled_text(0)
+    shuffled = shuffled_query(data.test, 0)
     blind = retrieval_metrics(linear_predictions(data, shuffled, 100.0), data.test.queries)
     assert linear["mIoU"] > retrieval_metrics(prior, data.test.queries)["mIoU"] + 5
     assert linear["mIoU"] > blind["mIoU"] + 5

@@ -1,14 +1,12 @@
 """Every knob an ablation turns, given as `--set` gives it, trains; and what a knob must not break, it does not."""
 
-import dataclasses
-
 import pytest
 import torch
 
 from snnvtg.errors import InputError
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.neurons import LIF, SURROGATES, LIFParameters
-from snnvtg.studies.presets import with_overrides
+from snnvtg.sweeps.settings import trial_of
 from snnvtg.training import load_checkpoint, train
 from snnvtg.training.loop import _Run
 
@@ -28,9 +26,9 @@ KNOBS = [
     "model.slot_position=prefix",
     "model.scan_direction=forward",
     "model.scan_direction=forward model.slot_position=prefix",
-    "training.loss.contrastive_form=printed",
-    "training.loss.contrastive=0",
-    "training.loss.proposal=0",
+    "model.loss.contrastive_form=printed",
+    "model.loss.contrastive=0",
+    "model.loss.proposal=0",
     "model.use_cmr=False",
     "model.use_ssd=False",
     "model.qkv_bn=False",
@@ -39,13 +37,12 @@ KNOBS = [
     "model.encoding=poisson",
     "model.encoding=latency",
     "model.encoding=poisson model.qkv_bn=False",
-    "training.loss.rate=30 training.loss.rate_target=0.05",
+    "model.loss.rate=30 model.loss.rate_target=0.05",
 ]
 
 
 def run_of(data, *settings, seed=1) -> _Run:
-    preset = with_overrides("demo", [*SMALL, *settings])
-    return _Run("spikemba", preset.model, preset.training, data, seed, "cpu")
+    return _Run(trial_of("demo", [*SMALL, *settings]).recipe, data, seed, "cpu")
 
 
 @pytest.mark.parametrize("knob", KNOBS)
@@ -55,7 +52,7 @@ def test_two_steps_train_with_finite_gradients_that_reach_the_knob(small_data, k
     run.one_epoch()
     assert run.step == 2
     # a bias in front of a batch normalisation has no effect; neither has a shift of all attention scores
-    effectless = ("_proj.bias", "score.bias") if run.model_config.qkv_bn else ("out_proj.bias", "score.bias")
+    effectless = ("_proj.bias", "score.bias") if run.recipe.model.qkv_bn else ("out_proj.bias", "score.bias")
     for name, parameter in run.model.named_parameters():
         assert torch.isfinite(parameter.grad).all(), name
         if not name.endswith(effectless):
@@ -117,7 +114,7 @@ def test_without_learned_neurons_the_optimiser_has_one_group(small_data):
 
 
 def test_without_a_detector_there_is_no_contrastive_and_no_rate_loss(small_data):
-    run = run_of(small_data, "model.use_ssd=False", "training.loss.rate=1", "training.loss.contrastive=1")
+    run = run_of(small_data, "model.use_ssd=False", "model.loss.rate=1", "model.loss.contrastive=1")
     assert not [m for m in run.model.modules() if isinstance(m, LIF)]
     run.one_epoch()
     assert run.step == 2
@@ -125,23 +122,21 @@ def test_without_a_detector_there_is_no_contrastive_and_no_rate_loss(small_data)
 
 def test_an_unknown_encoding_is_named():
     with pytest.raises(InputError, match=r"--set model\.encoding=rate: .*rate"):
-        with_overrides("demo", ["model.encoding=rate"])
+        trial_of("demo", ["model.encoding=rate"])
 
 
 def test_a_checkpoint_from_before_these_knobs_still_loads(small_data, tmp_path):
-    preset = with_overrides("demo", SMALL)
+    recipe = trial_of("demo", SMALL).recipe
     path = tmp_path / "last.pt"
-    train("spikemba", preset.model, preset.training, small_data, seed=1, folder=tmp_path, quiet=True)
+    train(recipe, small_data, seed=1, folder=tmp_path, quiet=True)
     content = torch.load(path, weights_only=True)
-    del content["model_config"]["encoding"]
-    del content["training_config"]["loss"]["rate"], content["training_config"]["loss"]["rate_target"]
+    del content["model"]["encoding"], content["model"]["loss"]["rate"], content["model"]["loss"]["rate_target"]
     torch.save(content, path)
     loaded = load_checkpoint(path)
-    assert (loaded.model_config, loaded.training_config) == (preset.model, preset.training)
+    assert loaded.recipe == recipe
     assert isinstance(loaded.build(), SpikeMba)
-    longer = dataclasses.replace(loaded, training_config=preset.training)
-    run = _Run("spikemba", preset.model, preset.training, small_data, 1, "cpu")
-    run.restore(longer, path)
+    run = _Run(recipe, small_data, 1, "cpu")
+    run.restore(loaded, path)
     assert run.epoch == 1
 
 

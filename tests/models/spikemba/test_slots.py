@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnvtg.layers.slots import SlotLayout
+from snnvtg.models.spikemba.slots import SlotLayout
 
 
 def test_suffix_stands_right_behind_the_last_real_row():

@@ -3,21 +3,22 @@ import pandas as pd
 import pytest
 
 from snnvtg.plots.raster import raster_figure
-from snnvtg.plots.sweep import sweep_figure
+from snnvtg.plots.timesteps import timestep_figure
 
 
 @pytest.fixture
 def table():
-    rows = [{"model": "prior", "data": "synthetic", "split": "test", "R1@0.5": 20.0, "mIoU": 22.0}]
+    rows = [{"row": "prior", "model": "prior", "data": "synthetic", "split": "test", "R1@0.5": 20.0, "mIoU": 22.0}]
     for model in ("spikemba", "shuffled-query"):
         for seed in (0, 1):
             for steps in (1, 2, 4):
                 rows.append(
                     {
+                        "row": f"num_timesteps={steps}",
                         "model": model,
                         "data": "synthetic",
                         "split": "test",
-                        "slots": "with",
+                        "num_slots": 4,
                         "num_timesteps": steps,
                         "seed": seed,
                         "R1@0.5": 40.0 + steps + seed,
@@ -34,11 +35,16 @@ def table():
     return pd.DataFrame(rows)
 
 
+def drawn(table):
+    axes, title = ["num_timesteps", "num_slots"], "A model on synthetic data"
+    return timestep_figure(table, axes, ["shuffled-query"], ["R1@0.5", "mIoU"], title)
+
+
 def test_the_sweep_figure_shows_the_means_and_says_what_data_it_is(table):
-    figure = sweep_figure(table)
-    assert "synthetic data" in figure.get_suptitle() and "2 seeds" in figure.get_suptitle()
+    figure = drawn(table)
+    assert figure.get_suptitle() == "A model on synthetic data: 2 seeds, mean and range"
     accuracy = figure.axes[0]
-    line = next(line for line in accuracy.lines if line.get_label() == "with slots")
+    line = next(line for line in accuracy.lines if line.get_label() == "num_slots = 4")
     np.testing.assert_allclose(line.get_ydata(), [41.5, 42.5, 44.5])
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
     heights = [bar.get_height() for bar in figure.axes[2].patches]
@@ -47,7 +53,7 @@ def test_the_sweep_figure_shows_the_means_and_says_what_data_it_is(table):
 
 def test_a_single_time_step_can_be_drawn(table):
     one = table[table["num_timesteps"].isin([2]) | (table["model"] == "prior")]
-    sweep_figure(one).draw_without_rendering()
+    drawn(one).draw_without_rendering()
 
 
 def test_a_raster_has_a_mark_for_every_spike_at_its_place():

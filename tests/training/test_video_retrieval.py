@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from snnvtg.data import GroundingDataset
-from snnvtg.models import SpikeMba
+from snnvtg.metrics.video_retrieval import relevance, video_retrieval_metrics
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.records import Query
-from snnvtg.studies.video_retrieval import retrieval_figures, video_scores
+from snnvtg.training.evaluation import video_scores
 
 
 @pytest.fixture
@@ -20,28 +21,33 @@ def dataset():
     return GroundingDataset(queries, videos, texts, 1.0)
 
 
-def dot_product(batch):
-    """A model whose clip logit is clip · word, 0 under padding, and whose saliency is its opposite, minus 5."""
-    logits = (batch.video * batch.text[:, :1]).sum(-1)
-    return SimpleNamespace(foreground_logits=logits - 1, saliency=-logits - 5)
+class DotProduct(torch.nn.Module):
+    """A model whose clip logit is clip · word − `less`, and whose relevance is that of a video's best clip."""
+
+    def __init__(self, less=1.0):
+        super().__init__()
+        self.less = less
+
+    def forward(self, batch):
+        return SimpleNamespace(logits=(batch.video * batch.text[:, :1]).sum(-1) - self.less)
+
+    def relevance(self, output, batch):
+        return output.logits.masked_fill(~batch.video_mask, -torch.inf).amax(1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_every_query_meets_every_video_and_padding_counts_for_nothing(dataset, batch_size):
-    scores, vids = video_scores(dot_product, dataset, batch_size=batch_size)
+    scores, vids = video_scores(DotProduct(), dataset, batch_size=batch_size)
     assert vids == ("v0", "v1", "v2")
     assert scores.tolist() == [[0, -1, -1], [-1, 0, -1], [-1, -1, 0], [-1, 0, -1]]
-    # under padding the saliency would be −5 everywhere, above −6 of the own video
-    saliency, _ = video_scores(dot_product, dataset, score="saliency", batch_size=batch_size)
-    assert saliency[0].tolist() == [-6, -5, -5]
 
 
 def test_a_model_that_knows_the_video_is_perfect_and_its_opposite_never_first(dataset):
-    scores, vids = video_scores(dot_product, dataset)
-    assert retrieval_figures(scores, dataset, vids) == dict.fromkeys(("R@1", "R@5", "R@10", "R@100"), 100.0) | {
-        "SumR": 400.0
-    }
-    assert retrieval_figures(-scores, dataset, vids)["R@1"] == 0
+    scores, vids = video_scores(DotProduct(), dataset)
+    own = relevance([query.vid for query in dataset.queries], vids)
+    perfect = dict.fromkeys(("R@1", "R@5", "R@10", "R@100"), 100.0) | {"SumR": 400.0}
+    assert video_retrieval_metrics(scores, own) == perfect
+    assert video_retrieval_metrics(-scores, own)["R@1"] == 0
 
 
 def test_a_grounding_model_scores_a_video_alike_alone_and_in_a_padded_batch(dataset, tiny):
@@ -52,5 +58,5 @@ def test_a_grounding_model_scores_a_video_alike_alone_and_in_a_padded_batch(data
 
 
 def test_options_that_cannot_be_are_refused(command, capsys):
-    assert command("video_retrieval", "--queries", 0) == 2
+    assert command("tools/video_retrieval", "--queries", 0) == 2
     assert capsys.readouterr().err == "error: queries is 0; expected at least 1\n"

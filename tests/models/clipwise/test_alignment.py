@@ -6,7 +6,7 @@ import torch
 
 from snnvtg.data.dataset import GroundingDataset
 from snnvtg.errors import InputError
-from snnvtg.layers.alignment import RidgeAlignment
+from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.records import Query
 
 

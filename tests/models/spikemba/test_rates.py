@@ -5,12 +5,11 @@ import torch
 
 from snnvtg.errors import InputError
 from snnvtg.instrumentation import FiringRates
-from snnvtg.models import SpikeMba, Transformer, TransformerConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaLossConfig
+from snnvtg.models.spikemba.losses import rate_loss
+from snnvtg.models.spikemba.rates import masked_rate, recorded_rates
 from snnvtg.neurons import available_backends, set_backend
-from snnvtg.training import LossConfig
 from snnvtg.training.loop import _Run
-from snnvtg.training.losses import grounding_losses, rate_loss
-from snnvtg.training.rates import masked_rate, recorded_rates
 
 
 def built(config, **changes):
@@ -21,8 +20,8 @@ def built(config, **changes):
 def test_rate_loss_by_hand():
     rates = {"q": torch.tensor(0.5), "k": torch.tensor(0.1), "v": torch.tensor(0.2), "out": torch.tensor(0.0)}
     # above the target of 0.1 by 0.4, 0, 0.1 and not at all
-    assert rate_loss(rates, LossConfig(rate=1)).item() == pytest.approx((0.16 + 0.01) / 4)
-    assert rate_loss(rates, LossConfig(rate=1, rate_target=0)).item() == pytest.approx((0.25 + 0.01 + 0.04) / 4)
+    assert rate_loss(rates, SpikeMbaLossConfig(rate=1)).item() == pytest.approx((0.16 + 0.01) / 4)
+    assert rate_loss(rates, SpikeMbaLossConfig(rate=1, rate_target=0)).item() == pytest.approx((0.25 + 0.01 + 0.04) / 4)
 
 
 def test_masked_rate_leaves_padding_out():
@@ -62,7 +61,7 @@ def test_its_gradient_is_the_same_under_every_backend(tiny, make_batch, backend)
         set_backend(model, name)
         with recorded_rates(model) as rates:
             model(batch)
-        rate_loss(rates, LossConfig(rate=1)).backward()
+        rate_loss(rates, SpikeMbaLossConfig(rate=1)).backward()
         return {n: p.grad for n, p in model.named_parameters() if ".ssd." in n}
 
     expected = gradients("reference")
@@ -72,11 +71,11 @@ def test_its_gradient_is_the_same_under_every_backend(tiny, make_batch, backend)
     assert len(norms) == 8 and all(norm > 0 for norm in norms.values())
 
 
-def test_training_on_it_lowers_the_firing_rate(small_data, tiny, quick):
+def test_training_on_it_lowers_the_firing_rate(small_data, tiny, quick, recipe):
     def trained(weight):
-        loss = LossConfig(rate=weight, rate_target=0.05)
-        config = dataclasses.replace(quick, learning_rate=5e-3, ema_decay=0, schedule="constant", loss=loss)
-        run = _Run("spikemba", tiny, config, small_data, 1, "cpu")
+        loss = SpikeMbaLossConfig(rate=weight, rate_target=0.05)
+        config = dataclasses.replace(quick, learning_rate=5e-3, ema_decay=0, schedule="constant")
+        run = _Run(recipe(dataclasses.replace(tiny, loss=loss), config), small_data, 1, "cpu")
         for _ in range(10):
             run.one_epoch()
         with torch.no_grad(), FiringRates(run.model.eval()) as rates:
@@ -88,31 +87,34 @@ def test_training_on_it_lowers_the_firing_rate(small_data, tiny, quick):
     assert all(held[name] < free[name] for name in free)
 
 
-def test_no_weight_changes_no_bit(small_data, tiny, quick):
+def test_no_weight_changes_no_bit(small_data, tiny, quick, recipe):
     def state(loss):
-        run = _Run("spikemba", tiny, dataclasses.replace(quick, loss=loss), small_data, 1, "cpu")
+        run = _Run(recipe(dataclasses.replace(tiny, loss=loss), quick), small_data, 1, "cpu")
         run.one_epoch()
         return run.model.state_dict()
 
-    plain, without = state(LossConfig()), state(LossConfig(rate=0.0, rate_target=0.7))
+    plain, without = state(SpikeMbaLossConfig()), state(SpikeMbaLossConfig(rate=0.0, rate_target=0.7))
     assert all(torch.equal(plain[key], without[key]) for key in plain)
 
 
 def test_a_run_without_its_rates_is_an_error_and_a_model_without_spikes_has_no_term(tiny, make_batch):
-    config, batch = LossConfig(rate=1.0), make_batch()
-    with pytest.raises(InputError, match=r"loss\.rate: expected the firing rates of the run"):
-        grounding_losses(built(tiny)(batch), batch, config)
-    transformer = Transformer(TransformerConfig(width=16, num_blocks=1, num_heads=2), 6, 5)
-    for model in (built(tiny, use_ssd=False), transformer):
-        with recorded_rates(model) as rates:
-            output = model(batch)
-        assert not {"rate", "contrastive"} & grounding_losses(output, batch, config, rates).keys()
+    penalised = dataclasses.replace(tiny, loss=SpikeMbaLossConfig(rate=1.0))
+    batch, model = make_batch(), built(penalised)
+    output = model.eval()(batch)
+    with pytest.raises(InputError, match=r"loss\.rate: expected the firing rates of a run in training mode"):
+        model.train().losses(output, batch)
+    assert "rate" in model.losses(model(batch), batch)
+    silent = built(penalised, use_ssd=False).train()
+    assert not {"rate", "contrastive"} & silent.losses(silent(batch), batch).keys()
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"rate": -1.0}, "rate: expected a weight of at least 0"), ({"rate_target": 1.5}, "rate_target: expected spikes")],
+    [
+        ({"rate": -1.0}, r"loss\.rate: expected a finite number of at least 0"),
+        ({"rate_target": 1.5}, "rate_target: expected spikes"),
+    ],
 )
 def test_a_wrong_setting_is_named(settings, words):
     with pytest.raises(InputError, match=words):
-        LossConfig(**settings)
+        SpikeMbaLossConfig(**settings)

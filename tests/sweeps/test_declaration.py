@@ -1,43 +1,44 @@
-from pathlib import Path
-
 import pytest
 
 from snnvtg.errors import InputError
-from snnvtg.models import SpikeMbaConfig, TransformerConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
+from snnvtg.models.transformer import Transformer, TransformerConfig
 from snnvtg.neurons.surrogate import SURROGATES
-from snnvtg.studies.declaration import parse_sweep, read_sweep
-from snnvtg.training import PRESETS
+from snnvtg.sweeps.declaration import grid_sweep, parse_sweep, read_sweep
+from snnvtg.sweeps.settings import trial_of
 
-FILES = sorted((Path(__file__).parents[2] / "experiments/sweeps").glob("*.yaml"))
 HEAD = "name: a\ntitle: b\nseeds: [3, 1]\n"
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_sweeps_that_come_along_fit_every_preset(file, preset):
-    sweep = read_sweep(file)
-    recipes = sweep.recipes(PRESETS[preset])
-    assert len(recipes) == len(sweep.rows) > 1
-    assert sweep.reference in recipes
+def own(name):
+    return parse_sweep(SpikeMba.sweep(name))
+
+
+@pytest.mark.parametrize("preset", ["demo", "small", "paper"])
+@pytest.mark.parametrize("name", SpikeMba.sweeps())
+def test_the_models_own_sweeps_fit_every_preset(name, preset):
+    sweep = own(name)
+    trials = sweep.trials(trial_of(preset))
+    assert len(trials) == len(sweep.rows) > 1
+    assert sweep.reference is None or sweep.reference in trials
 
 
 def test_table_4_is_the_papers_six_rows():
-    recipes = read_sweep(FILES[0].with_name("table4.yaml")).recipes(PRESETS["paper"])
-    full = recipes["full"]
-    assert full.model == PRESETS["paper"].model and full.training == PRESETS["paper"].training
+    recipes = {name: trial.recipe for name, trial in own("table4").trials(trial_of("paper")).items()}
+    assert recipes["full"] == SpikeMba.recipe("paper")
     assert not recipes["without-cmr"].model.use_cmr and recipes["without-cmr"].model.use_ssd
     assert not recipes["without-ssd"].model.use_ssd and recipes["without-ssd"].model.use_cmr
-    assert recipes["without-contrastive"].training.loss.contrastive == 0
-    assert recipes["without-saliency-proposal"].training.loss.proposal == 0
+    assert recipes["without-contrastive"].model.loss.contrastive == 0
+    assert recipes["without-saliency-proposal"].model.loss.proposal == 0
     assert len(recipes) == 6
 
 
 def test_the_transformer_takes_every_setting_it_shares():
-    preset = PRESETS["small"]
-    sweep = parse_sweep(HEAD + "rows:\n  baseline:\n    architecture: transformer\n    training.epochs: 2\n")
-    recipe = sweep.recipes(preset)["baseline"]
+    sweep = parse_sweep(HEAD + "rows:\n  baseline:\n    model: transformer\n    training.epochs: 2\n")
+    recipe = sweep.trials(trial_of("small"))["baseline"].recipe
     assert isinstance(recipe.model, TransformerConfig)
-    assert (recipe.architecture, recipe.training.epochs) == ("transformer", 2)
+    assert (recipe.model_class, recipe.training.epochs) == (Transformer, 2)
+    assert (recipe.model.loss.overlap, recipe.model.loss.entropy_negatives) == (1.0, "batch")
     model = recipe.model
     assert (model.width, model.num_blocks, model.num_heads) == (64, 2, 8)
     assert (model.centre_videos, model.position, model.decoding) == (True, "none", "expected_iou")
@@ -45,15 +46,15 @@ def test_the_transformer_takes_every_setting_it_shares():
 
 
 def test_every_surrogate_is_swept_and_the_presets_own_is_one_model_with_the_reference():
-    sweep = read_sweep(FILES[0].with_name("surrogates.yaml"))
-    swept = {recipe.model.lif.surrogate for recipe in sweep.recipes(PRESETS["demo"]).values()}
+    sweep = own("surrogates")
+    swept = {trial.recipe.model.lif.surrogate for trial in sweep.trials(trial_of("demo")).values()}
     assert swept == set(SURROGATES)
 
 
 def test_a_grid_is_every_combination_and_preset_leaves_a_setting_alone():
     sweep = parse_sweep(HEAD + "grid:\n  model.num_timesteps: [1, 2]\n  model.num_slots: [preset, 0]\n")
-    recipes = sweep.recipes(PRESETS["demo"])
-    found = {name: (recipe.model.num_timesteps, recipe.model.num_slots) for name, recipe in recipes.items()}
+    models = {name: trial.recipe.model for name, trial in sweep.trials(trial_of("demo")).items()}
+    found = {name: (model.num_timesteps, model.num_slots) for name, model in models.items()}
     assert found == {
         "num_timesteps=1 num_slots=preset": (1, 4),
         "num_timesteps=1 num_slots=0": (1, 0),
@@ -62,11 +63,18 @@ def test_a_grid_is_every_combination_and_preset_leaves_a_setting_alone():
     }
     assert sweep.seeds == (3, 1)
     assert sweep.axes == ("model.num_timesteps", "model.num_slots")
+    assert sweep.columns == {"model.num_timesteps": "num_timesteps", "model.num_slots": "num_slots"}
+
+
+def test_axes_that_end_alike_keep_their_whole_names():
+    sweep = grid_sweep("a", "b", {"model.num_timesteps": ["1"], "inference.num_timesteps": ["1", "2"]})
+    assert list(sweep.columns.values()) == ["model.num_timesteps", "inference.num_timesteps"]
+    assert [trial.inference.num_timesteps for trial in sweep.trials(trial_of("demo")).values()] == [1, 2]
 
 
 def test_numbers_as_people_write_them():
     rows = "rows:\n  x: {training.learning_rate: 1e-3, model.lif.beta: .5, model.qkv_bn: FALSE, training.epochs: 7}\n"
-    recipe = parse_sweep(HEAD + rows).recipes(PRESETS["demo"])["x"]
+    recipe = parse_sweep(HEAD + rows).trials(trial_of("demo"))["x"].recipe
     assert (recipe.training.learning_rate, recipe.model.lif.beta) == (0.001, 0.5)
     assert (recipe.model.qkv_bn, recipe.training.epochs) == (False, 7)
 
@@ -74,20 +82,27 @@ def test_numbers_as_people_write_them():
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("rows:\n  x:\n    model.lif.reset: sof", "f.yaml:6: row 'x': model.lif.reset=sof: LIFParameters.reset: "),
-        ("rows:\n  x:\n    model.slot_position: mid", "f.yaml:6: row 'x': model.slot_position=mid: mid not in literal"),
-        ("rows:\n  x:\n    training.epochs: 2.5", "f.yaml:6: row 'x': training.epochs=2.5: expected a int"),
+        (
+            "rows:\n  x:\n    model.lif.reset: sof",
+            "f.yaml:6: row 'x': model.lif.reset=sof: LIFParameters.reset: expected one of hard, soft",
+        ),
+        (
+            "rows:\n  x:\n    model.slot_position: mid",
+            "f.yaml:6: row 'x': model.slot_position=mid: expected one of suffix",
+        ),
+        ("rows:\n  x:\n    training.epochs: 2.5", "f.yaml:6: row 'x': training.epochs=2.5: expected a whole number"),
         ("rows:\n  x:\n    training.epochs: [1]", "f.yaml:6: training.epochs: expected one value"),
-        ("rows:\n  x:\n    epochs: 1", "f.yaml:6: row 'x': unknown key 'epochs'; known: architecture, or a setting"),
-        ("rows:\n  x:\n    a.b: 1", "f.yaml:6: row 'x': a.b=1: no such setting; known here: model, training"),
+        ("rows:\n  x:\n    epochs: 1", "f.yaml:6: row 'x': unknown key 'epochs'; known: model, or a setting"),
+        ("rows:\n  x:\n    a.b: 1", "f.yaml:6: row 'x': a.b=1: no such setting; known here: model, training, data"),
         ("rows:\n  x: {}\n  x: {}", "f.yaml:6: 'x' is already there at line 5"),
         ("rows:\n  n/a: {}", "f.yaml:5: row 'n/a': expected another name"),
-        ("rows:\n  best-fixed-window: {}", "f.yaml:5: row 'best-fixed-window'"),
+        ("rows:\n  prior: {}", "f.yaml:5: row 'prior'"),
+        ("controls: [blind]\nrows:\n  x: {}", "f.yaml:4: no control 'blind'; known: shuffled-query"),
         ("rows: [a]", "f.yaml:4: rows: expected NAME: VALUE lines"),
         ("rows: {}", "no rows; declare rows, grid or both"),
         ("grid:\n  model.num_timesteps: 1", "f.yaml:5: model.num_timesteps: expected a list"),
         ("grid:\n  model.num_timesteps: [1, 0]", "f.yaml:5: row 'num_timesteps=0': model.num_timesteps=0: num_timest"),
-        ("rows:\n  x:\n    architecture: transformer\n    model.use_cmr: false", "f.yaml:7: row 'x': model.use_cmr=fa"),
+        ("rows:\n  x:\n    model: transformer\n    model.use_cmr: false", "f.yaml:7: row 'x': model.use_cmr=fa"),
         (
             "rows:\n  x:\n    model.width: 30\n    model.num_heads: 5\n    model.num_blocks: 0",
             "f.yaml:8: row 'x': model.num_blocks=0",
@@ -100,7 +115,7 @@ def test_numbers_as_people_write_them():
 )
 def test_a_mistake_names_the_line(body, said):
     with pytest.raises(InputError) as caught:
-        parse_sweep(HEAD + body + "\n", "f.yaml").recipes(PRESETS["demo"])
+        parse_sweep(HEAD + body + "\n", "f.yaml").trials(trial_of("demo"))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 

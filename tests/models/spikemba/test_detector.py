@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
+from snnvtg.models.spikemba.detector import SpikingSaliencyDetector
 from snnvtg.neurons import LIFParameters, lif_reference, set_backend
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from snnvtg.errors import InputError
-from snnvtg.models import SpikeMba, SpikeMbaConfig
-from snnvtg.models.frame import sinusoids
+from snnvtg.models.clipwise.model import sinusoids
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 
 VARIANTS = [
     {},

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from snnvtg.errors import InputError
-from snnvtg.studies.table import ResultsTable
+from snnvtg.sweeps.table import ResultsTable
 
 KEY, COLUMNS = ("model", "steps"), ("model", "steps", "value")
 
