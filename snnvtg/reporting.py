@@ -1,4 +1,4 @@
-"""Tables written whole or not at all, each with the provenance that lets a reader make it again."""
+"""Files written atomically, tables with the provenance that lets a reader make them again."""
 
 import dataclasses
 import json
@@ -26,25 +26,25 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` as CSV, whole or not at all."""
+    """Write `table` as CSV, atomically."""
     with atomic(path) as scratch:
         table.to_csv(scratch, index=False)
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write `content` as indented JSON, whole or not at all; dataclasses become dictionaries, paths text."""
+    """Write `content` as indented JSON, atomically; dataclasses become dictionaries, paths text."""
     with atomic(path) as scratch:
         scratch.write_text(json.dumps(content, indent=2, default=_plain) + "\n")
 
 
 def write_text(content: str, path: Path) -> None:
-    """Write `content`, whole or not at all."""
+    """Write `content`, atomically."""
     with atomic(path) as scratch:
         scratch.write_text(content)
 
 
 def save_figure(figure, path: Path) -> None:
-    """Save a matplotlib figure, whole or not at all; the format follows the suffix of `path`."""
+    """Save a matplotlib figure, atomically; the format follows the suffix of `path`."""
     with atomic(path) as scratch:
         figure.savefig(scratch, dpi=200, bbox_inches="tight")
 
@@ -94,7 +94,7 @@ def _command() -> str:
         script = Path(sys.argv[0])
         known = script.resolve().is_relative_to(PROJECT) if script.name else False
         started = ["python", str(script.resolve().relative_to(PROJECT) if known else script.name)]
-    # a path of somebody's machine is nobody else's business: the data folder is named, not located
+    # paths of a machine are private: the data folder is named, not located
     arguments = [Path(a).name if Path(a).is_absolute() or a.startswith("..") else a for a in sys.argv[1:]]
     return shlex.join([*started, *arguments])
 

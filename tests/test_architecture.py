@@ -8,7 +8,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "snnvtg"
 FLOORS = [
-    {"backends", "errors", "files", "leaf_ops", "markup", "memory", "native", "operator_checks", "plugins", "records", "reporting"}
+    {
+        "backends",
+        "errors",
+        "files",
+        "leaf_ops",
+        "markup",
+        "memory",
+        "native",
+        "operator_checks",
+        "plugins",
+        "records",
+        "reporting",
+    }
     | {"windows"},
     {"neurons", "scan", "data", "metrics"},
     {"layers", "instrumentation"},

@@ -6,7 +6,7 @@
 
 Writes reports/benchmark_lif.csv (or benchmark_lif_gpu.csv), a figure and the provenance beside it; `--profile` writes
 reports/benchmark_lif_profile.csv instead: where the time of `fused` on the CPU goes. Two to three
-minutes on two cores. Expected there: `fused` forward+backward within 3 times the floor (24 bytes a value at the
+minutes on two cores. Expected there: `fused` forward+backward within 3 times the floor (24 bytes per value at the
 bandwidth of a 256 MB copy), more than 8 times faster than snnTorch and 4 times faster than SpikingJelly. On a GPU the
 shapes are the same plus linear + LIF at batch 16, T 500, 16384 neurons.
 """
@@ -162,7 +162,7 @@ def checks(table: pd.DataFrame) -> dict[str, float]:
 
 
 def figure(table: pd.DataFrame) -> plt.Figure:
-    """Left: time over the bandwidth floor at each shape. Right: nanoseconds a value as T grows."""
+    """Left: time over the bandwidth floor at each shape. Right: nanoseconds per value as T grows."""
     table = table[(table.direction == "forward+backward") & (table.case == "lif")].copy()
     table["shape"] = list(zip(table["T"], table.B, table.L, table.C, strict=True))
     table["over_floor"] = table.median_ms / table.floor_ms
@@ -186,9 +186,12 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         left.set_xlim(0.8, left.get_xlim()[1] * 1.7)
         left.set_yticks(range(len(shapes)), [" × ".join(map(str, shape)) for shape in shapes])
         left.invert_yaxis()
-        left.set_xlabel("time / floor (dashed: 24 bytes a value at copy bandwidth)")
+        left.set_xlabel("time / floor (dashed: 24 bytes per value at copy bandwidth)")
         left.set_title("Forward + backward, T × batch × clips × channels")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(order), fontsize=8.5)
+        if not len(grown):
+            right.set_axis_off()
+            return made
         right.set_xscale("log", base=2)
         right.set_yscale("log")
         right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -196,7 +199,7 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         right.yaxis.set_minor_locator(NullLocator())
         right.set_xticks(sorted(set(grown["T"])), sorted(set(grown["T"])))
         right.set_xlabel("T (batch 16, 75 clips, 256 channels)")
-        right.set_title("Nanoseconds a value and step")
+        right.set_title("Nanoseconds per value and step")
         made.tight_layout()
     return made
 

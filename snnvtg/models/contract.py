@@ -78,7 +78,7 @@ class GroundingModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
-        """The output for a batch; what it holds for padding means nothing."""
+        """The output for a batch; its values under padding are meaningless."""
 
     @abstractmethod
     def losses(self, output: Any, batch: Batch) -> dict[str, Tensor]:

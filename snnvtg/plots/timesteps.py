@@ -54,7 +54,7 @@ def timestep_figure(
 def accuracy_panel(
     axis: Axes, table: pd.DataFrame, own: pd.DataFrame, others: list[str], controls: Sequence[str], metric: str
 ) -> None:
-    """A metric against T, beside what no network is needed for and the controls."""
+    """A metric against T, with the controls and what no network is needed for."""
     for (colour, marker), label, rows in _looks(own, others):
         _mean_and_range(axis, rows, metric, color=colour, marker=marker, label=label or "as it is")
         for control in controls:
@@ -93,7 +93,7 @@ def energy_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
     mean = rows.groupby(ALONG)[list(parts)].mean() / 1e6
     steps, below = mean.index.to_numpy(dtype=float), 0
     for name, (words, colour) in parts.items():
-        # bars of equal breadth on a logarithmic axis
+        # bars of equal width on a logarithmic axis
         axis.bar(steps / 1.23, mean[name], steps * (1.23 - 1 / 1.23), below, align="edge", color=colour, label=words)
         below = below + mean[name].to_numpy()
     axis.set_title("Energy per query (µJ, 45 nm fp32 estimate)")
@@ -114,7 +114,7 @@ def operations_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
 
 
 def tradeoff_panel(axis: Axes, own: pd.DataFrame, others: list[str], metric: str) -> None:
-    """Accuracy bought against energy spent; the number beside a point is T."""
+    """Accuracy bought against energy spent; the number at a point is T."""
     for (colour, marker), label, rows in _looks(own, others):
         mean = rows.groupby(ALONG)[["energy_pj", metric]].mean()
         axis.scatter(rows["energy_pj"] / 1e6, rows[metric], color=colour, marker=marker, s=18, alpha=0.35)

@@ -17,12 +17,12 @@ from snnvtg.sweeps.table import read_provenance, read_rows
 LEVEL = 0.95
 RESAMPLES = 10_000
 FIRM_SEEDS = 5
-"""seeds of both rows below which no p is corrected: of fewer, the intervals exclude 0 too often to build on"""
+"""seeds of both rows below which no p is corrected: with fewer, the intervals exclude 0 too often to build on"""
 
 
 @dataclass(frozen=True, eq=False)
 class SweepResults:
-    """One sweep as it lies on disk; reading it computes no model."""
+    """One sweep as stored on disk; reading it runs no model."""
 
     table: pd.DataFrame
     """a row per row of the sweep, model or control, and seed"""
@@ -116,7 +116,7 @@ def read_results(path: Path) -> SweepResults:
 
 
 def published_figures(provenance: dict[str, Any], sweep: str) -> dict[str, Any] | None:
-    """What the paper of the sweep's model says for it; None where the model says nothing or is not at hand."""
+    """What the paper of the sweep's model says for it; None where the model says nothing or cannot be found."""
     name = provenance.get("identity", {}).get("model", "")
     try:
         return model_class(name).published().get(sweep)

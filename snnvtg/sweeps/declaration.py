@@ -13,7 +13,7 @@
       transformer:
         model: transformer           # another model, with every setting the two share
     grid:                            # beside or instead of rows: every combination, `preset` is the preset's own value
-      model.num_timesteps: [1, 2]    # settings of model, training, data and inference; one axis a column of the table
+      model.num_timesteps: [1, 2]    # settings of model, training, data and inference; an axis is a column of the table
 
 Every mistake is one InputError that names file, line, the offending name and the known ones.
 """
@@ -35,9 +35,9 @@ from snnvtg.sweeps.trial import Trial
 
 KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "rows", "grid")
 PRIOR = "prior"
-"""the row every table has of its own: the one window that answers the training set best, looking at nothing"""
+"""the row every table has of its own: the one window that answers the training set best, whatever is asked"""
 UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
-"""taken, and names that a reader of the CSV takes for nothing"""
+"""taken, and names that a CSV reader takes for a missing value"""
 
 
 @dataclass(frozen=True)

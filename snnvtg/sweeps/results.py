@@ -36,7 +36,7 @@ Added = tuple[dict[str, Any], Accuracy, np.ndarray, np.ndarray]
 
 
 class SweepTable:
-    """The rows of one sweep that are there, and those that are not yet."""
+    """The rows of one sweep that are finished, and those that are not yet."""
 
     def __init__(
         self, path: Path, sweep: Sweep, trials: Mapping[str, Trial], base: Trial, *, started: float, note: str = ""

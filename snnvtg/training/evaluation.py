@@ -41,7 +41,7 @@ def answer_split(model: GroundingModel, dataset: GroundingDataset, *, batch_size
 def predict_split(
     model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
 ) -> list[Prediction]:
-    """The predictions of `model` on `dataset`, in its order; truths are not looked at."""
+    """The predictions of `model` on `dataset`, in its order; the ground truth is not used."""
     was_training = model.training
     model.eval()
     predictions: list[Prediction] = []

@@ -158,7 +158,7 @@ def test_few_seeds_claim_no_corrected_p(path):
     render(path)
     words = path.with_suffix(".md").read_text()
     assert r"\*\*" not in words and "Holm" not in words
-    assert "3 seeds: training noise is in the intervals, with few seeds still understated." in words
+    assert "3 seeds: training noise is in the intervals, and with few seeds still understated." in words
     assert "in 6 % of cases where seeds scatter by 1 point and in 10 % where by 3" in words
 
 
@@ -171,7 +171,7 @@ def test_one_row_of_one_seed_is_said_and_not_starred(path):
     assert found.loc["without-contrastive", "p_holm"] == pytest.approx(2 * found.loc["without-contrastive", "p"])
     assert "after Holm's correction for 2 rows still for without-contrastive" in render(path)
     words = path.with_suffix(".md").read_text()
-    assert "One seed (without-cmr): the intervals hold the choice of test videos" in words
+    assert "One seed (without-cmr): the intervals cover the choice of test videos" in words
     assert "over the rows of each metric with at least 5 seeds" in words
 
 

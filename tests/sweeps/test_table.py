@@ -44,7 +44,7 @@ def test_a_digest_that_looks_like_a_number_stays_as_it_is(recipe, tmp_path):
 
 def test_rows_of_another_study_are_refused(tmp_path):
     opened(tmp_path).add([{"model": "a"}])
-    with pytest.raises(InputError, match=r"t\.csv: holds rows of another study \(differs in study\)"):
+    with pytest.raises(InputError, match=r"t\.csv: holds rows of another sweep \(differs in study\)"):
         opened(tmp_path, "second")
 
 

@@ -57,7 +57,9 @@ def test_an_unknown_model(refused, command_name):
 
 
 def test_a_model_in_a_file_that_is_not_there(refused):
-    assert refused("train", "--model", "nowhere.py:Mine") == "nowhere.py:Mine: no file nowhere.py; expected FILE.py:OBJECT"
+    assert (
+        refused("train", "--model", "nowhere.py:Mine") == "nowhere.py:Mine: no file nowhere.py; expected FILE.py:OBJECT"
+    )
 
 
 def test_a_model_in_a_package_that_is_not_installed(refused):
@@ -117,7 +119,9 @@ def test_a_model_whose_settings_are_no_frozen_dataclass(refused, written, config
 def test_a_model_that_is_not_made_of_a_config_and_two_widths(refused, written):
     place = written(MODEL + "class Mine(GroundingModel):\n    def __init__(self, width): ...\n" + WHOLE)
     said = refused("train", "--model", place)
-    assert said.startswith(f"{place}: Mine(config, video_width, text_width) cannot be called; its __init__ takes (width)")
+    assert said.startswith(
+        f"{place}: Mine(config, video_width, text_width) cannot be called; its __init__ takes (width)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,9 @@ def test_lists_and_optional_settings_are_taken(command, quick, detr, tmp_path, s
 
 
 def test_time_steps_of_a_model_that_has_none(refused, detr):
-    assert refused("timestep_sweep", "--model", detr).startswith("Detr has no time steps (no setting model.num_timesteps)")
+    assert refused("timestep_sweep", "--model", detr).startswith(
+        "Detr has no time steps (no setting model.num_timesteps)"
+    )
     said = refused("train", "--model", detr, "--set", "inference.num_timesteps=4")
     assert said == "inference.num_timesteps: Detr has no time steps; leave it out"
 
@@ -179,8 +185,14 @@ def test_an_epoch_of_a_retrieval_model_chosen_by_a_figure_of_grounding(refused, 
         ("rows:\n  a: {model.costs: [1, 2]}\n", "5: row 'a': model.costs=[1,2]: costs: expected three weights"),
         ("rows:\n  a: {width: 8}\n", "5: row 'a': unknown key 'width'; known: model, or a setting as model.NAME"),
         ("rows:\n  a: {model: spikembra}\n", "5: row 'a': no model 'spikembra'; known: spikemba, transformer"),
-        ("grid:\n  training.epochs: [1, many]\n", "5: row 'epochs=many': training.epochs=many: expected a whole number"),
-        ("rows:\n  a: {}\ncontrols: [shuffled-qeury]\n", "6: no control 'shuffled-qeury'; known: shuffled-query, other-"),
+        (
+            "grid:\n  training.epochs: [1, many]\n",
+            "5: row 'epochs=many': training.epochs=many: expected a whole number",
+        ),
+        (
+            "rows:\n  a: {}\ncontrols: [shuffled-qeury]\n",
+            "6: no control 'shuffled-qeury'; known: shuffled-query, other-",
+        ),
         ("rows:\n  a: {}\nreference: b\n", "6: reference: no row 'b'; known: a"),
         ("rows:\n  a: {\n", "6: not YAML: "),
         ("", "1: no rows; declare rows, grid or both"),
