@@ -112,3 +112,21 @@ def test_a_users_data_set_is_trained_on_predicted_and_scored(command, detr, mine
     scored = ("--annotations", tmp_path / "my_test.jsonl", "--dataset", name, "--out", tmp_path / "scored.json")
     assert command("evaluate", "--submission", answers, *scored) == 0
     assert set(json.loads((tmp_path / "scored.json").read_text())["brief"]) == {"R1@0.3", "R1@0.5", "R1@0.7", "mIoU"}
+
+
+def test_a_users_model_is_priced_by_a_users_cost_model(trained, command, moments, mine, spiking, tmp_path):
+    out = tmp_path / "energy"
+    asked = ("--checkpoint", trained, "--model", spiking, "--data", moments, "--timesteps", 1, 2)
+    assert command("energy_report", *asked, "--cost-models", f"{mine / 'my_costs.py'}:MINE", "--out", out) == 0
+    table = pd.read_csv(out / "models.csv")
+    assert {"mine", "45nm_fp32"} <= set(table["cost_model"])
+    assert set(table["num_timesteps"]) == {1, 2}
+    assert "SpikingDetr" in (out / "report.md").read_text() and (out / "tables.tex").is_file()
+
+
+def test_a_users_model_without_spikes_is_priced(command, quick, moments, detr, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "energy"
+    assert command("train", "--model", detr, *quick, "--out", run) == 0
+    asked = ("--checkpoint", run / "best.pt", "--model", detr, "--data", moments, "--out", out)
+    assert command("energy_report", *asked) == 0
+    assert (pd.read_csv(out / "models.csv")["spiking_pj"] > 0).any()
