@@ -34,9 +34,10 @@ from snnvtg.errors import InputError
 from snnvtg.models import DEFAULT_MODEL, model_class
 from snnvtg.plots.energy_report import report_figures
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
-from snnvtg.sweeps.checks import check_device
+from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
 from snnvtg.training import Checkpoint, evaluate, load_checkpoint
+from snnvtg.training.evaluation import evaluation_of
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Options(DataOptions):
     """queries counted, the first of the split; 0: all"""
     cost_models: tuple[str, ...] = ()
     """cost models of yours beside the known: a JSON table, or FILE.py:OBJECT"""
-    metric: str = "mIoU"
-    """accuracy in the pareto figure"""
+    metric: str | None = None
+    """accuracy in the pareto figure; none: the figure that a model's best epoch is chosen by on such data"""
     sweep: Path | None = None
     """timestep_sweep.csv, for the accuracy of models retrained for each T"""
     beside: bool = False
@@ -85,10 +86,11 @@ def main(options: Options) -> None:
         text += "\n" + comparison_section(*compare_counters(subject.network, subject.inputs, subject.run))
     if options.measure:
         text += "\n" + measured(subject, options, tables["models"], report.own)
-    trade = None
+    trade, metric = None, ""
     if report.accuracy is not None:
-        trade = trade_table(tables["models"], report.accuracy, options.metric, options.sweep)
-    figures = report_figures(report, tables, trade, options.metric)
+        metric = report.twins_accuracy["metric"]
+        trade = trade_table(tables["models"], report.accuracy, metric, options.sweep)
+    figures = report_figures(report, tables, trade, metric)
     for name, figure in figures.items():
         save_figure(figure, options.out / f"{name}.png")
     for name, table in tables.items():
@@ -117,6 +119,8 @@ def of_checkpoint(options: Options) -> tuple[Subject, EnergyReport, dict[str, An
     """The report of a trained model on a split, with its accuracy at each T and its twins'."""
     data, checkpoint = prepared(options)
     model, split = checkpoint.build().to(options.device), getattr(data, options.split)
+    metric = options.metric or evaluation_of(model, split).select_on
+    check_figure(metric, "--metric", model, data)
     counted = split.subset(range(min(options.queries or len(split), len(split))))
     inputs = [batch.to(options.device) for batch in counted.batches(1)]
     subject = Subject(type(model).__name__, model, inputs, f"{data.name}, {options.split} split")
@@ -126,8 +130,8 @@ def of_checkpoint(options: Options) -> tuple[Subject, EnergyReport, dict[str, An
         accuracy = scored(model, split, step, options)
         rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
     own = own_timesteps(model) or next(iter(counts))
-    by_twin = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0][options.metric])
-    of_twins = {"metric": options.metric, **by_twin}
+    by_twin = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0][metric])
+    of_twins = {"metric": metric, **by_twin}
     table = pd.DataFrame(rows)
     report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins_accuracy=of_twins)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
@@ -152,12 +156,7 @@ def prepared(options: Options) -> tuple[DataSplits, Checkpoint]:
         recipe = model_class(options.model or DEFAULT_MODEL).recipe("demo")
         return data, trained(options.runs, recipe, data, seed=0, quiet=False)[0]
     checkpoint = load_checkpoint(options.checkpoint, model_class(options.model) if options.model else None)
-    trained_on = (checkpoint.video_width, checkpoint.text_width)
-    if trained_on != (data.video_width, data.text_width):
-        raise InputError(
-            f"{options.checkpoint}: trained on features of width {trained_on} (video, text), but {data.name} has "
-            f"{(data.video_width, data.text_width)}; give the --data it was trained on"
-        )
+    checkpoint.require(data, options.checkpoint)
     return data, checkpoint
 
 
