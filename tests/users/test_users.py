@@ -121,6 +121,10 @@ def test_a_users_model_is_priced_by_a_users_cost_model(trained, command, moments
     table = pd.read_csv(out / "models.csv")
     assert {"mine", "45nm_fp32"} <= set(table["cost_model"])
     assert set(table["num_timesteps"]) == {1, 2}
+    counted = pd.read_csv(out / "operations.csv").groupby("kind")["effective"].sum()  # at the model's own T, 2
+    priced = table[(table["cost_model"] == "mine") & (table["num_timesteps"] == 2)]["spiking_pj"].item()
+    others = counted.drop(["mac", "ac"]).sum()
+    assert counted["ac"] > 0 and priced == pytest.approx(2.0 * counted["mac"] + 0.5 * counted["ac"] + others)
     assert "SpikingDetr" in (out / "report.md").read_text() and (out / "tables.tex").is_file()
 
 
