@@ -2,9 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+
+from snnvtg.models import model_class
 
 
 @pytest.fixture
@@ -48,6 +51,21 @@ def test_a_users_model_answers_in_words_with_its_raster(trained, command, spikin
     assert command("ground", "--checkpoint", trained, "--model", spiking, *asked, *out) == 0
     assert "no spiking layers" not in capsys.readouterr().out
     assert len(json.loads((tmp_path / "answer.json").read_text())["pred_relevant_windows"]) == 4
+
+
+@pytest.mark.parametrize("window", [4, 8])
+def test_a_model_without_saliency_answers_in_words_too(
+    trained, command, spiking, moments, tmp_path, monkeypatch, window
+):
+    model = model_class(spiking)
+    answered = model.predict
+    none = {"pred_saliency_scores": ()}
+    monkeypatch.setattr(model, "predict", lambda *given: [replace(found, **none) for found in answered(*given)])
+    video = moments / "features" / "clip" / "test_0.npz"
+    asked = ("--query", "a person opens the door", "--text", moments / "glove.tiny.txt", "--features", video)
+    out = ("--window", window, "--out", tmp_path / "answer.png", "--json", tmp_path / "answer.json")
+    assert command("ground", "--checkpoint", trained, "--model", spiking, *asked, *out) == 0
+    assert json.loads((tmp_path / "answer.json").read_text())["pred_saliency_scores"] == []
 
 
 def test_a_checkpoint_does_not_decide_what_is_imported(trained, command, moments, tmp_path, capsys):
