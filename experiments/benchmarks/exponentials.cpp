@@ -18,7 +18,7 @@
 extern "C" F LIBRARY_EXP(F);
 static inline F evaluated(F delta, F A) { return LIBRARY_EXP(delta * A); }
 #else
-static inline F evaluated(F delta, F A) { return exp2_product(delta, A); }
+static inline F evaluated(F delta, F A) { return exp2_bounded(delta, A); }
 #endif
 
 // 2^(delta A), or e^(delta A) from the library; channels in full vectors, states sixteen at a time.
