@@ -1,4 +1,4 @@
-"""What of a machine decides how fast a kernel bound by memory is, so that a ratio is quoted for machines like it (Linux).
+"""What of a machine decides how fast a kernel bound by memory is, so that a ratio is quoted for its like (Linux).
 
 Two machines of equal clock differ in four things: what a first touch of a fresh page costs (virtual machines: several
 times a copy), how large the caches are beside the tensors, how fast a plain copy is, and how long a second thread takes
@@ -31,10 +31,10 @@ def facts() -> dict[str, object]:
     """The machine in numbers: processor, caches, vectors, fresh pages, thread start; takes a fraction of a second."""
     return {
         "processor": _line("/proc/cpuinfo", "model name") or platform.processor(),
-        "virtual": " hypervisor" in (_line("/proc/cpuinfo", "flags") or ""),
+        "virtual": "hypervisor" in (_line("/proc/cpuinfo", "flags") or ""),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
-        "cache_mb": {level: _cache(level) for level in ("LEVEL2", "LEVEL3")},
+        "caches": _caches(),
         "copy_gb_per_s": round(_copy(256 << 20), 2),
         "fresh_pages_gb_per_s": round(_fresh(64 << 20), 2),
         "thread_start_us": round(_thread_start(), 1),
@@ -56,21 +56,22 @@ def quotable(facts: dict[str, object], share: float, keeps_memory: bool) -> str:
 
 def _line(path: str, key: str) -> str | None:
     lines = Path(path).read_text().splitlines() if Path(path).exists() else []
-    return next((line.partition(":")[2].rstrip() for line in lines if line.startswith(key)), None)
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
 
 
-def _cache(level: str) -> float | None:
-    name = f"SC_{level}_CACHE_SIZE"
-    return os.sysconf(name) / (1 << 20) if name in os.sysconf_names else None
+def _caches() -> dict[str, str]:
+    """Size of each level of cache the first processor sees; on a virtual machine the last is shared with others."""
+    found = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    return {f"L{(c / 'level').read_text().strip()}": (c / "size").read_text().strip() for c in found}
 
 
-def _seconds(run: Callable[[], object], repeats: int = 7) -> float:
+def _seconds(run: Callable[[], object], repeats: int = 7, of=median) -> float:
     times = []
     for _ in range(repeats):
         begun = time.perf_counter()
         run()
         times.append(time.perf_counter() - begun)
-    return median(times)
+    return of(times)
 
 
 def _copy(size: int) -> float:
@@ -98,10 +99,10 @@ def _thread_start() -> float:
     """Microseconds by which an operation just large enough for all threads is slower than on one."""
     values = torch.ones(1 << 16)
     run, threads = (lambda: values.add_(1)), torch.get_num_threads()
-    together = _seconds(run, 101)
+    together = _seconds(run, 101, min)
     try:
         torch.set_num_threads(1)
-        alone = _seconds(run, 101)
+        alone = _seconds(run, 101, min)
     finally:
         torch.set_num_threads(threads)
     return max(0.0, together - alone / threads) * 1e6
