@@ -88,3 +88,20 @@ def test_a_model_tells_its_published_figures_from_the_file_beside_it(tmp_path):
     cls = model_class(f"{tmp_path / 'outside_published.py'}:Mine")
     provenance = {"identity": {"model": f"{cls.__module__}:Mine"}}
     assert published_figures(provenance, "mine") == {"short": "mine"}
+
+
+def test_an_installed_entry_point_is_a_model_by_name(quick, command, moments, mine, tmp_path, monkeypatch, capsys):
+    (tmp_path / "outside_plugin.py").write_text((mine / "detr.py").read_text())
+    (tmp_path / "outside_plugin-1.0.dist-info").mkdir()
+    for name, text in {
+        "METADATA": "Metadata-Version: 2.1\nName: outside-plugin\nVersion: 1.0\n",
+        "entry_points.txt": "[snnvtg.models]\nmydetr = outside_plugin:Detr\n",
+    }.items():
+        (tmp_path / "outside_plugin-1.0.dist-info" / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert command("train", "--model", "mydert", *quick) == 2
+    assert "known: spikemba, transformer, mydetr" in capsys.readouterr().err
+    assert command("train", "--model", "mydetr", *quick, "--out", tmp_path / "run") == 0
+    asked = ("--checkpoint", tmp_path / "run" / "best.pt", "--data", moments, "--out", tmp_path / "answers.jsonl")
+    assert command("predict", *asked) == 2
+    assert command("predict", *asked, "--model", "mydetr") == 0
