@@ -89,7 +89,9 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         mutates=mutates,
         aliases=any(r.alias_info is not None for r in schema.returns),
         silent=name in SILENT and users is None,
-        composite=rule is None and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
+        composite=rule is None
+        and users is None
+        and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
@@ -128,11 +130,11 @@ class Dispatched(TorchDispatchMode):
         facts = self.facts.get(id(func))  # overloads live for ever, and their own hash is slow
         if facts is None:
             facts = self.facts[id(func)] = describe(func, self.rules)
-        if facts.silent:
-            return func(*args, **kwargs) if kwargs else facts.run(*args)
-        if facts.composite:
+        if facts.composite:  # first: a reshape may be a copy
             with self:
                 return func.decompose(*args, **(kwargs or {}))
+        if facts.silent:
+            return func(*args, **kwargs) if kwargs else facts.run(*args)
         if facts.mutates:
             self.before(facts, args)
         out = func(*args, **kwargs) if kwargs else facts.run(*args)

@@ -350,6 +350,12 @@ def full(position: int) -> MarkRule:
     return rule
 
 
+def scalar(call: Marked) -> Origin:
+    """scalar_tensor: a number of the program's."""
+    value = call.args[0]
+    return ZERO if value == 0 else Origin(Mark.MASK, float(value)) if isinstance(value, int | float) else NOWHERE
+
+
 UNWRITTEN = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
 DRAWN = frozenset({"bernoulli", "native_dropout"})
 _FIRST = """
@@ -419,7 +425,7 @@ MARKS: dict[str, MarkRule] = {
     **dict.fromkeys(UNWRITTEN, fresh(EMPTY)),
     **dict.fromkeys(["zeros", "zeros_like", "new_zeros", "zero"], fresh(ZERO)),
     "bernoulli": fresh(Origin(Mark.MASK)),
-    "scalar_tensor": full(0),
+    "scalar_tensor": scalar,
     "full": full(1),
     "full_like": full(1),
     "new_full": full(2),

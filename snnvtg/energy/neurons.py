@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from snnvtg.energy.origin import Mark, Origin
@@ -50,6 +51,8 @@ class NeuronKind:
         where = self.choose_output(module) if self.choose_output else self.output
         if isinstance(out, Mapping) and not isinstance(where, str):
             out = list(out.values())
+        if where is None and isinstance(out, list):  # potentials, step by step
+            return torch.stack(out)
         if isinstance(out, tuple | list | Mapping):
             try:
                 out = out[0 if where is None else where]
