@@ -1,6 +1,7 @@
 """Operations as torch dispatches them: what is known of each, and which are handed on."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,8 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are handed in. `composite`: torch defines it through others and no rule prices it whole.
+    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
+    rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
     """
 
     name: str
@@ -136,10 +138,16 @@ class Dispatched(TorchDispatchMode):
         if facts.silent:
             return func(*args, **kwargs) if kwargs else facts.run(*args)
         if facts.mutates:
-            self.before(facts, args)
+            with unseen():
+                self.before(facts, args)
         out = func(*args, **kwargs) if kwargs else facts.run(*args)
         self.operation(facts, args, kwargs or {}, out)
         return out
+
+
+def unseen() -> AbstractContextManager:
+    """What a ledger computes for itself is no work of the model, not to a ledger around it either."""
+    return torch._C._DisableTorchDispatch()
 
 
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:

@@ -71,6 +71,7 @@ class Ledger(Account):
         skip_zero_weights: bool = False,
     ):
         super().__init__()
+        self._open: ExitStack | None = None
         self.model, self.strict, self.skip_zero_weights = model, strict, skip_zero_weights
         self.spiking, self.rules = as_kinds(spiking), {}
         for operator, rule in (rules or {}).items():
@@ -91,7 +92,6 @@ class Ledger(Account):
         self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
-        self._open: ExitStack | None = None
 
     def register(self, operator: Any, rule: Rule | None) -> None:
         """Count an operator by `rule(call) -> counts`, before the block is entered; None: it computes nothing.

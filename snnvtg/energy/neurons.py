@@ -5,9 +5,9 @@
 
     with Ledger(model, spiking={MyNeuron: 0}): ...  # the same for one ledger
 
-A neuron's element-wise work counts by formula, `update` an entry of its output, whatever its code does; its own synapses
-(recurrent or over time), norms and reductions count as they are executed. Classes are known with their subclasses, by
-the library and the name of the class, so that no library is imported.
+A neuron's element-wise work counts by formula, `update` an entry of its output, whatever its code does; its own
+synapses (recurrent or over time), norms and reductions count as they are executed. Classes are known with their
+subclasses, by the library and the name of the class, so that no library is imported.
 """
 
 from collections.abc import Callable, Mapping

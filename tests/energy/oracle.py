@@ -2,7 +2,7 @@
 
 A network is a list of steps, drawn from a seed; `Network` runs it with torch's modules in float32, `replay` in float64
 with code of its own: a spike tensor is an array and the truth that it is spikes, a product counts the pairs of entries
-that meet. All weights and inputs are multiples of 1/8 and leaks are 1/2, so float32 and float64 spike alike, bit for bit.
+that meet. All weights and inputs are multiples of 1/8 and leaks 1/2, so float32 and float64 spike alike, bit for bit.
 """
 
 import random
