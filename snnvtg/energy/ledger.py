@@ -89,7 +89,7 @@ class Ledger(Account):
             refuse=self._refuse,
             skip_zero_weights=skip_zero_weights,
         )
-        self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
+        self._dispatched: Dispatched | None = None
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
 
@@ -117,7 +117,7 @@ class Ledger(Account):
             stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
             torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
-            stack.enter_context(self._dispatched)
+            self._dispatched = stack.enter_context(Dispatched(self._recorder.operation, self._before, self.rules))
             self._open = stack.pop_all()
         return self
 
@@ -125,7 +125,7 @@ class Ledger(Account):
         self._open.close()
         self._open = None
         self.provenance.forget()
-        self._running.looks_away, self._dispatched.looks_away, self._after_backward = False, None, None
+        self._running.looks_away, self._after_backward = False, None
         if kind is None:
             self._report()
 
