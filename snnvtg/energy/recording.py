@@ -11,7 +11,7 @@ from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in
+from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
@@ -70,12 +70,14 @@ class Recorder:
         if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
         if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
-            self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                self._new(facts, args, kwargs, out, operands, origins, results)
             return
         whole = tuple(key)
         known = self._known.get(whole)
         if known is None:
-            record = self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                record = self._new(facts, args, kwargs, out, operands, origins, results)
             self._remember(whole, record, results, origins)
             return
         if known.results is not None:

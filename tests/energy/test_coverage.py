@@ -46,15 +46,16 @@ def test_every_preset_is_priced_whole(name, make_batch):
     assert account.totals["neuron_updates"] > 0
 
 
+@pytest.mark.filterwarnings("ignore::snnvtg.energy.LedgerWarning")  # some fall silent, untrained
 @pytest.mark.parametrize("change", VARIANTS, ids=str)
 def test_every_variant_of_spikemba_is_priced_whole(tiny, change, make_batch):
     model = SpikeMba(dataclasses.replace(tiny, **change), 6, 5)
-    with torch.no_grad(), Ledger(model.eval(), strict=True) as padded:
+    with torch.no_grad(), Ledger(model.eval()) as padded:
         model(make_batch())
-    with Ledger(model.train(), strict=True) as trained:
+    with Ledger(model.train()) as trained:
         out = model(make_batch())
         (out.clips.square().sum() + out.foreground_logits.sum()).backward()
-    assert padded.coverage == trained.coverage == 1
+    assert padded.coverage == trained.coverage == 1 and not padded.unpriced and not trained.unpriced
     assert trained.backward_totals["macs"] > 0
 
 
