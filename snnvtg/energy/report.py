@@ -91,8 +91,8 @@ class EnergyReport:
             "## Break-even beside published figures",
             to_markdown(published_table(LAYER_MODELS).rename(columns={"num_timesteps": "T"})),
             "One fully connected layer, 256 → 256, at the T of the source: spikes per neuron and step below which it "
-            "beats the rival the source compares with, under each cost model. Here the layer's weights have 32 bits, its "
-            "quantised rival's ⌈log2(T + 1)⌉; the sources price hardware of their own.",
+            "beats the rival the source compares with, under each cost model. Here the layer's weights have 32 bits, "
+            "its quantised rival's ⌈log2(T + 1)⌉; the sources price hardware of their own.",
             "## Layer by layer (per query; energy at 45 nm, fp32)",
             to_markdown(readable(tables["layers"])),
             f"## Where it goes at {self.models[SHOWN].title} (per query)",
