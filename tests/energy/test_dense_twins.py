@@ -125,9 +125,13 @@ def test_one_input_that_changes_keeps_the_whole_network_in_time():
     """A branch that sees the same at every step is not told apart from one that happens to."""
 
     class Branches(Steps):
+        def __init__(self):
+            super().__init__()
+            self.fc3 = nn.Linear(HIDDEN, OUTPUTS)
+
         def forward(self, still: Tensor, frames: Tensor) -> Tensor:
             steady = self.lif1(self.fc1(still), num_timesteps=T)
-            return self.fc2(steady) + self.fc2(self.lif1(self.fc1(frames)))
+            return self.fc2(steady) + self.fc3(self.lif2(self.fc1(frames)))
 
     torch.manual_seed(0)
     inputs = (torch.rand(1, INPUTS), torch.rand(T, 1, INPUTS))
