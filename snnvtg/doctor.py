@@ -115,11 +115,11 @@ def scan_backends(device: str) -> Iterator[Finding]:
     import torch
 
     from snnvtg.scan import selective_scan
-    from snnvtg.scan.selective import ONE_DIRECTION
+    from snnvtg.scan.selective import SELECTIVE_SCAN
 
     u = torch.linspace(-1.0, 1.0, 2 * 5 * 16, device=device).view(2, 5, 16)
     A, B = -torch.rand(16, 16, device=device) - 0.1, torch.linspace(0, 1, 160, device=device).view(2, 5, 16)
-    yield from _operation(ONE_DIRECTION, device, lambda name: selective_scan(u, u.cos(), A, B, 1 - B, backend=name))
+    yield from _operation(SELECTIVE_SCAN, device, lambda name: selective_scan(u, u.cos(), A, B, 1 - B, backend=name))
 
 
 def convolution_backends(device: str) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 A LIF layer is the same work whether a Python loop, a library or a fused kernel did it. Functions decorated with
 `leaf_op` tell the active observer (the energy ledger) their name and arguments; the observer calls the function
-itself and looks away while it runs. With no observer the decorator costs one comparison.
+itself and ignores what happens inside. With no observer the decorator costs one comparison.
 """
 
 from collections.abc import Callable, Iterator

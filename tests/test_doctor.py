@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from snnvtg import doctor
-from snnvtg.scan.selective import ONE_DIRECTION
+from snnvtg.scan.selective import SELECTIVE_SCAN
 
 WITHOUT = """
 import importlib.metadata, runpy, sys
@@ -76,8 +76,8 @@ def test_without_torch_the_report_still_comes_and_says_how_to_get_it():
 
 
 def test_a_backend_that_claims_to_run_and_answers_wrongly_is_marked(monkeypatch):
-    wrong = replace(ONE_DIRECTION.backends["torch"], run=lambda scan: (scan.directions[0].u + 1, []))
-    monkeypatch.setitem(ONE_DIRECTION.backends, "torch", wrong)
+    wrong = replace(SELECTIVE_SCAN.backends["torch"], run=lambda scan: (scan.directions[0].u + 1, []))
+    monkeypatch.setitem(SELECTIVE_SCAN.backends, "torch", wrong)
     found = {finding.name: finding for finding in doctor.scan_backends("cpu")}
     assert found["torch"].state == "!!"
     assert "claims to run and fails" in found["torch"].detail

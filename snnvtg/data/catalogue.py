@@ -59,13 +59,13 @@ CATALOGUE = {
     ),
     "r2-tuning-features": _by_hand(
         "https://github.com/yeliudev/R2-Tuning",
-        "see the page; reduce them with experiments/convert_r2.py",
+        "see the page; reduce them with experiments/tools/convert_r2.py",
     ),
 }
 
 
 def entry(name: str) -> Entry:
-    """The entry called `name`; InputError lists the names, or says how to get a file that only hands can fetch."""
+    """The entry called `name`; InputError lists the names, or says how to get a file that has to be fetched by hand."""
     if name not in CATALOGUE:
         raise InputError(f"unknown download {name!r}; expected one of {', '.join(CATALOGUE)}")
     found = CATALOGUE[name]

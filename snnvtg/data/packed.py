@@ -27,7 +27,7 @@ def pack_features(
     """Write the folder `target` with every video's backbones normalised and joined, in the order of `folders`.
 
     Videos are read one at a time, so memory does not grow with the data. float16 halves the file and rounds unit-norm
-    features by up to 5e-4 of their value. The folder appears whole or not at all; an existing one is an InputError.
+    features by up to 5e-4 of their value. The folder is written atomically; an existing one is an InputError.
     """
     target, vids = Path(target), list(dict.fromkeys(vids))
     if target.exists():
@@ -54,7 +54,7 @@ class PackedFeatures(Mapping[str, np.ndarray]):
     def __init__(self, path: Path | str):
         self.path = Path(path)
         if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such folder; expected features packed by experiments/pack_features.py")
+            raise InputError(f"{self.path}: no such folder; make it with experiments/tools/pack_features.py")
         index = self.path / INDEX
         try:
             content = json.loads(index.read_text())

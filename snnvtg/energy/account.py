@@ -32,13 +32,14 @@ class OpRecord:
 
     `width` is the operands' width in bits. Bytes are what the operation reads and writes once each if nothing is
     cached: weights (parameters and buffers; `bias_bytes` of them biases), activations read, activations written, state
-    read and written. `spikes_in` is the number of spikes that drive it, `dense_in` the entries of that operand (of a
-    dense product: of its input; of a LIF layer: of a current that no spikes added up), `spike_operands` how many of its
-    operands are spikes. `num_timesteps` is the number of simulation steps its counts cover, so that `count /
-    num_timesteps` is one step's share; 1 before the first spiking layer and after the average over time. `driven_by`
-    names the neurons whose spikes drive a product, `dense_since` the operation at which the spikes behind a dense one
-    ended, and whose they were. `hidden` is the most operations that one without a rule may stand for, by its shapes. A
-    `shared` record stands for every operation like it and is not written to.
+    read and written. A lookup reads the rows it reads; `table_bytes` is the table it chose them from. `spikes_in` is
+    the number of spikes that drive it, `dense_in` the entries of that operand (of a dense product: of its input; of a
+    LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes.
+    `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
+    share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
+    drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
+    `hidden` is the most operations that one without a rule may stand for, by its shapes. A `shared` record stands for
+    every operation like it and is not written to.
     """
 
     op: str
@@ -52,6 +53,7 @@ class OpRecord:
     read_bytes: int = 0
     written_bytes: int = 0
     state_bytes: int = 0
+    table_bytes: int = 0
     spikes_in: int = 0
     spikes_out: int = 0
     dense_in: int = 0
@@ -64,6 +66,11 @@ class OpRecord:
     dense_since: str = ""
     shared: bool = False
     _key: tuple | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_neuron(self) -> bool:
+        """Whether this is the work of a layer of neurons: `outputs` neuron updates."""
+        return self.op == "lif"
 
     @property
     def key(self) -> tuple:
@@ -97,6 +104,7 @@ class OpRecord:
         self.read_bytes += other.read_bytes
         self.written_bytes += other.written_bytes
         self.state_bytes += other.state_bytes
+        self.table_bytes += other.table_bytes
         self.spikes_in += other.spikes_in
         self.spikes_out += other.spikes_out
         self.dense_in += other.dense_in
@@ -106,7 +114,7 @@ class OpRecord:
 
 
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
-SUMMED = (*BYTES, "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
+SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
 
 
 def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
@@ -122,9 +130,13 @@ def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
 
 @dataclass
 class Account:
-    """Records with their sums; the ledger is one, and so is what `Ledger.per_query` returns."""
+    """Records with their sums; the ledger is one, and so is what `Ledger.per_query` returns.
+
+    `batch_size`: samples that every call handled at once. Cost models of memory price the memories of one sample.
+    """
 
     records: list[OpRecord] = field(default_factory=list)
+    batch_size: int = 1
 
     @property
     def totals(self) -> dict[str, int]:
@@ -210,7 +222,7 @@ def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
         for kind, (skipped, full) in counts.items():
             effective[kind] += skipped
             dense[kind] += full
-        if record.op == "lif":
+        if record.is_neuron:
             updates += record.outputs
             for kind, (skipped, _) in counts.items():
                 neurons[kind] = neurons.get(kind, 0) + skipped

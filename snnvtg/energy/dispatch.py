@@ -1,5 +1,6 @@
 """Operations as torch dispatches them: what is known of each, and which are handed on."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from snnvtg.energy.rules import FREE, RULES, Rule
 from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.energy.rules.elementwise import ELEMENTWISE
 from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
-from snnvtg.energy.rules.linear import LINEAR
+from snnvtg.energy.rules.linear import LINEAR, LOOKUPS
 from snnvtg.energy.rules.matrices import MATRICES
 from snnvtg.energy.rules.recurrent import RECURRENT
 
@@ -52,6 +53,7 @@ class Operation:
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
     records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
     rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
+    `looks_up`: it reads of its first operand what it returns.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Operation:
     overwrites: bool
     pointwise: bool
     product: bool
+    looks_up: bool
     repeats: bool
     reads_spikes: bool
     out: frozenset[str]
@@ -97,6 +100,7 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
+        looks_up=plain in LOOKUPS,
         reads_spikes=plain in READ_SPIKES,
         repeats=known and users is None and not mutates,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
@@ -157,3 +161,16 @@ def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, tuple | list):
             yield from (v for v in value if isinstance(v, Tensor))
+
+
+def is_expanded(tensor: Tensor) -> bool:
+    """Whether an axis of the tensor holds one entry that is shown several times."""
+    return tensor.layout is torch.strided and 0 in tensor.stride()
+
+
+def stored_bytes(tensor: Tensor) -> int:
+    """Bytes of the entries that lie in memory: an axis that was only expanded holds one."""
+    if not is_expanded(tensor):
+        return tensor.numel() * tensor.element_size()
+    stored = math.prod(n for n, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or not n)
+    return stored * tensor.element_size()

@@ -7,11 +7,12 @@ So the record of one that was seen before is the same record again, and looking 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Operation, tensors_in, unseen
+from snnvtg.energy.dispatch import Operation, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
@@ -109,6 +110,10 @@ class Recorder:
                         holds = UNKNOWN
                     elif origin.mark in BINARY:
                         holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
+                if value.layout is not torch.strided:  # its product depends on how many entries it stores
+                    holds = UNKNOWN
+                elif 0 in (stride := value.stride()):  # an expanded axis is one entry of memory
+                    key.append(stride)
             elif isinstance(value, tuple | list):
                 key.append(len(value))
                 holds = max(holds, self._describe(value, key, operands, origins))
@@ -131,7 +136,7 @@ class Recorder:
         record = None
         if not (self.running.hides and facts.hidden_in_neurons):
             record = OpRecord(facts.title, {}, priced=facts.known)
-            self._sizes(record, facts, operands, origins)
+            self._sizes(record, facts, operands, origins, results)
             if facts.rule is not None:
                 self._count(record, facts, Call(facts.name, args, kwargs, out, self.provenance), origins, operands)
             elif not facts.known:
@@ -144,15 +149,17 @@ class Recorder:
             self.write(record)
         return record
 
-    def _sizes(self, record: OpRecord, facts: Operation, operands: list[Tensor], origins: list[Origin]) -> None:
-        """Bytes that are read, and the width of the numbers."""
+    def _sizes(self, record: OpRecord, facts: Operation, operands, origins: list[Origin], results) -> None:
+        """Bytes that are read, and the width of the numbers; a lookup reads what it returns."""
         width = 0
         for position, (operand, origin) in enumerate(zip(operands, origins, strict=True)):
-            itemsize = operand.element_size()
+            itemsize, size = operand.element_size(), stored_bytes(operand)
+            if facts.looks_up and position == 0:
+                record.table_bytes, size = size, min(size, sum(stored_bytes(result) for result in results))
             if origin.mark is Mark.WEIGHT:
-                record.weight_bytes += operand.numel() * itemsize
+                record.weight_bytes += size
             else:
-                record.read_bytes += operand.numel() * itemsize
+                record.read_bytes += size
                 if origin.mark is Mark.EMPTY and not facts.allocates and not (facts.overwrites and position == 0):
                     self.read([operand])
             if itemsize > width and operand.is_floating_point():

@@ -2,6 +2,7 @@
 //
 // A thread takes one sample and walks its channels W at a time; the weights of W channels stay in registers. The
 // backward pass recomputes the value before the activation and gathers the input gradient through a ring of K rows.
+// With `sequence`, a number for each step, no window reaches across two sequences.
 #include <algorithm>
 
 #include "vectors.hpp"
@@ -32,9 +33,15 @@ V<T> row(const T *x, const uint8_t *mask, const Sizes &s, int64_t b, int64_t i, 
     return mask && !mask[t] ? V<T>{} : load(x + t * s.channels + d, count);
 }
 
+// Whether the i-th step begins another sequence than the one before it.
+inline bool begins(const int32_t *sequence, const Sizes &s, int64_t b, int64_t i, bool reverse) {
+    if (!sequence || i == 0) return false;
+    return sequence[b * s.length + step(i, s, reverse)] != sequence[b * s.length + step(i - 1, s, reverse)];
+}
+
 template <typename T>
-void forward(const T *x, const T *weight, const T *bias, const uint8_t *mask, Sizes s, bool silu, bool reverse, T *y,
-             int threads) {
+void forward(const T *x, const T *weight, const T *bias, const uint8_t *mask, const int32_t *sequence, Sizes s,
+             bool silu, bool reverse, T *y, int threads) {
     constexpr int W = WIDTH<T>;
     const int K = s.width;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
@@ -46,6 +53,7 @@ void forward(const T *x, const T *weight, const T *bias, const uint8_t *mask, Si
             for (int64_t i = 0; i < s.length; i++) {
                 const int64_t t = b * s.length + step(i, s, reverse);
                 for (int k = 0; k + 1 < K; k++) window[k] = window[k + 1];
+                if (begins(sequence, s, b, i, reverse)) std::fill(window, window + K, V<T>{});
                 window[K - 1] = row(x, mask, s, b, i, d, count, reverse);
                 V<T> sum = taps.bias;
                 for (int k = 0; k < K; k++) sum += taps.weight[k] * window[k];
@@ -57,8 +65,8 @@ void forward(const T *x, const T *weight, const T *bias, const uint8_t *mask, Si
 
 // grad_weight (B, K, D) and grad_bias (B, D) are partial sums the caller adds up.
 template <typename T>
-void backward(const T *x, const T *weight, const T *bias, const uint8_t *mask, const T *grad_y, Sizes s, bool silu,
-              bool reverse, T *grad_x, T *grad_weight, T *grad_bias, int threads) {
+void backward(const T *x, const T *weight, const T *bias, const uint8_t *mask, const int32_t *sequence,
+              const T *grad_y, Sizes s, bool silu, bool reverse, T *grad_x, T *grad_weight, T *grad_bias, int threads) {
     constexpr int W = WIDTH<T>;
     const int K = s.width;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
@@ -68,10 +76,16 @@ void backward(const T *x, const T *weight, const T *bias, const uint8_t *mask, c
             const Taps<T> taps(weight, bias, s, d, count);
             // pending[k]: gradient of the input K - 1 - k steps back, still to be added to
             V<T> window[WIDEST] = {}, pending[WIDEST] = {}, to_weight[WIDEST] = {}, to_bias = {};
+            int own = 0;  // the first slot of the window that is of this step's sequence
             for (int64_t i = 0; i < s.length + K - 1; i++) {
                 for (int k = 0; k + 1 < K; k++) {
                     window[k] = window[k + 1];
                     pending[k] = pending[k + 1];
+                }
+                own = std::max(0, own - 1);
+                if (i < s.length && begins(sequence, s, b, i, reverse)) {
+                    std::fill(window, window + K, V<T>{});
+                    own = K - 1;
                 }
                 window[K - 1] = row(x, mask, s, b, i, d, count, reverse);
                 pending[K - 1] = V<T>{};
@@ -83,7 +97,7 @@ void backward(const T *x, const T *weight, const T *bias, const uint8_t *mask, c
                         const V<T> open = sigmoid<T>(sum);
                         gradient *= open * (T(1) + sum * (T(1) - open));
                     }
-                    for (int k = 0; k < K; k++) {
+                    for (int k = own; k < K; k++) {
                         to_weight[k] += gradient * window[k];
                         pending[k] += gradient * taps.weight[k];
                     }
@@ -106,13 +120,15 @@ int64_t convolution_widest() { return WIDEST; }
 
 #define CONVOLUTION(NAME, T)                                                                                           \
     void convolution_forward_##NAME(const T *x, const T *weight, const T *bias, const uint8_t *mask,                   \
-                                    const Sizes *sizes, int64_t silu, int64_t reverse, T *y, int64_t threads) {        \
-        forward<T>(x, weight, bias, mask, *sizes, silu, reverse, y, threads);                                          \
+                                    const int32_t *sequence, const Sizes *sizes, int64_t silu, int64_t reverse, T *y,  \
+                                    int64_t threads) {                                                                 \
+        forward<T>(x, weight, bias, mask, sequence, *sizes, silu, reverse, y, threads);                                \
     }                                                                                                                  \
-    void convolution_backward_##NAME(const T *x, const T *weight, const T *bias, const uint8_t *mask, const T *grad_y, \
-                                     const Sizes *sizes, int64_t silu, int64_t reverse, T *grad_x, T *grad_weight,     \
-                                     T *grad_bias, int64_t threads) {                                                  \
-        backward<T>(x, weight, bias, mask, grad_y, *sizes, silu, reverse, grad_x, grad_weight, grad_bias, threads);    \
+    void convolution_backward_##NAME(const T *x, const T *weight, const T *bias, const uint8_t *mask,                  \
+                                     const int32_t *sequence, const T *grad_y, const Sizes *sizes, int64_t silu,       \
+                                     int64_t reverse, T *grad_x, T *grad_weight, T *grad_bias, int64_t threads) {      \
+        backward<T>(x, weight, bias, mask, sequence, grad_y, *sizes, silu, reverse, grad_x, grad_weight, grad_bias,    \
+                    threads);                                                                                          \
     }
 
 CONVOLUTION(float, float)

@@ -14,26 +14,26 @@ CHUNK = 16
 SLAB = 1 << 15
 
 
-def forward(u, step, A, B, C, initial, reverse: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the last state, and with `keep` the states before each chunk (chunks, B, N, D)."""
-    y, last = torch.empty_like(u), initial.contiguous().clone()
+def forward(u, step, A, B, C, initial, fresh, reverse: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """y, the last state, and with `keep` the states before each chunk (B, chunks, N, D)."""
+    y, last = torch.empty_like(u), initial.clone()
     parts = _chunks(u.shape[1], reverse)
-    checkpoints = u.new_empty(len(parts) if keep else 0, *last.shape)
+    checkpoints = u.new_empty((u.shape[0], len(parts), *A.shape) if keep else 0)
     for rows in _slabs(u, A):
         room = _rooms(2, u[rows], A)
         h = last[rows]
         for c, part in enumerate(parts):
             if keep:
-                checkpoints[c, rows] = h
+                checkpoints[rows, c] = h
             x, d, into, outof = (tensor[rows, part].transpose(0, 1) for tensor in (u, step, B, C))
             decay, states = (tensor[: len(d)] for tensor in room)
-            _advance(d, d * x, A, into, h, _order(len(d), reverse), decay, states)
+            _advance(d, d * x, A, into, h, _order(len(d), reverse), decay, states, _part(fresh, rows, part))
             y[rows, part] = _over_states(outof, states).transpose(0, 1)
             h.copy_(states[0 if reverse else -1])
     return y, last, checkpoints
 
 
-def backward(u, step, A, B, C, checkpoints, grad_y, grad_last, reverse: bool) -> list[Tensor]:
+def backward(u, step, A, B, C, checkpoints, grad_y, grad_last, fresh, reverse: bool) -> list[Tensor]:
     """Gradients of u, step, A, B, C and the initial state."""
     grad_u, grad_step, grad_B, grad_C = (torch.empty_like(tensor) for tensor in (u, step, B, C))
     grad_A, carry = torch.zeros_like(grad_last), grad_last.clone()
@@ -42,9 +42,9 @@ def backward(u, step, A, B, C, checkpoints, grad_y, grad_last, reverse: bool) ->
         room = _rooms(3, u[rows], A)
         for c, part in reversed(parts):
             x, d, into, outof, dy = (tensor[rows, part].transpose(0, 1) for tensor in (u, step, B, C, grad_y))
-            du, order, before = d * x, _order(len(d), reverse), checkpoints[c, rows]
+            du, order, before = d * x, _order(len(d), reverse), checkpoints[rows, c]
             decay, states, gradient = (tensor[: len(d)] for tensor in room)
-            _advance(d, du, A, into, before, order, decay, states)
+            _advance(d, du, A, into, before, order, decay, states, _part(fresh, rows, part))
             grad_C[rows, part] = _over_channels(dy, states).transpose(0, 1)
             _retreat(dy, outof, carry[rows], order, decay, gradient)
             grad_B[rows, part] = _over_channels(du, gradient).transpose(0, 1)
@@ -82,9 +82,15 @@ def _order(size: int, reverse: bool) -> range:
     return range(size - 1, -1, -1) if reverse else range(size)
 
 
-def _advance(d, du, A, into, h, order, decay, states) -> None:
-    """Fill decays and states of a chunk from the state `h` before it."""
+def _part(fresh: Tensor | None, rows: slice, part: slice) -> Tensor | None:
+    return None if fresh is None else fresh[rows, part].transpose(0, 1)
+
+
+def _advance(d, du, A, into, h, order, decay, states, fresh) -> None:
+    """Fill decays and states of a chunk from the state `h` before it; none decays into a `fresh` step."""
     torch.exp(torch.mul(d[:, :, None], A, out=decay), out=decay)
+    if fresh is not None:
+        decay.masked_fill_(fresh[..., None, None], 0)
     torch.mul(du[:, :, None], into[..., None], out=states)
     for q in order:
         h = states[q].addcmul_(decay[q], h)

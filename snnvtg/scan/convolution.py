@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from snnvtg.backends import Backend, Operation
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import convolution_cpu, external
-from snnvtg.scan.choose import Backend, choose, operation
-from snnvtg.scan.inputs import check_mask, compute_dtype
+from snnvtg.scan.convolution_state import last_inputs, prepend
+from snnvtg.scan.inputs import check_mask, check_seq_idx, compute_dtype, numbered
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Convolution:
     activation: str | None
     valid_mask: Tensor | None  # (B, L) bool
     reverse: bool
+    seq_idx: Tensor | None = None  # (B, L), integers: where it changes along a row, the next sequence begins
 
     @property
     def device(self) -> torch.device:
@@ -45,29 +47,39 @@ def _run_reference(call: Convolution) -> Tensor:
     x, weight = call.masked_x().to(dtype), call.weight.to(dtype)
     length, width = x.shape[1], weight.shape[1]
     y = torch.zeros_like(x) if call.bias is None else call.bias.to(dtype).expand_as(x)
-    padded = F.pad(x, (0, 0, 0, width - 1) if call.reverse else (0, 0, width - 1, 0))
+    rows = (0, 0, 0, width - 1) if call.reverse else (0, 0, width - 1, 0)
+    padded, sequence = F.pad(x, rows), None if call.seq_idx is None else numbered(call.seq_idx)
+    neighbours = None if sequence is None else F.pad(sequence, rows[2:])
     for k in range(width):
         start = width - 1 - k if call.reverse else k
-        y = y + padded[:, start : start + length] * weight[:, k]
+        shifted = padded[:, start : start + length]
+        if sequence is not None:
+            shifted = torch.where((neighbours[:, start : start + length] == sequence)[..., None], shifted, 0)
+        y = y + shifted * weight[:, k]
     return _finish(call, y)
 
 
 def _run_torch(call: Convolution) -> Tensor:
+    if call.seq_idx is not None:
+        return _run_reference(call)
     dtype = compute_dtype(call.x.dtype)
     x, weight = call.masked_x().to(dtype).transpose(1, 2), call.weight.to(dtype)
     bias = None if call.bias is None else call.bias.to(dtype)
     width = weight.shape[1]
     x = F.pad(x, (0, width - 1) if call.reverse else (width - 1, 0))
     weight = weight.flip(1) if call.reverse else weight
-    return _finish(call, F.conv1d(x, weight[:, None], bias, groups=x.shape[1]).transpose(1, 2))
+    # autocast would round what goes into the product
+    with torch.autocast(x.device.type, enabled=False):
+        y = F.conv1d(x, weight[:, None], bias, groups=x.shape[1])
+    return _finish(call, y.transpose(1, 2))
 
 
-CAUSAL_CONV1D = operation(
+CAUSAL_CONV1D = Operation(
     "causal_conv1d",
     (
-        Backend("reference", _run_reference, "It runs everywhere."),
+        Backend("reference", _run_reference),
         Backend("cpu", convolution_cpu.run, convolution_cpu.REMEDY, convolution_cpu.missing, convolution_cpu.refuses),
-        Backend("torch", _run_torch, "It runs everywhere."),
+        Backend("torch", _run_torch),
         Backend(
             "causal-conv1d",
             external.run_convolution,
@@ -89,20 +101,29 @@ def causal_conv1d(
     activation: str | None = "silu",
     valid_mask: Tensor | None = None,
     reverse: bool = False,
+    seq_idx: Tensor | None = None,
+    initial_state: Tensor | None = None,
+    return_state: bool = False,
     backend: str = "auto",
-) -> Tensor:
+) -> Tensor | tuple[Tensor, Tensor]:
     """y_t = activation(Σ_k weight_k x_{t-K+1+k} + bias), each channel by itself; with `reverse`, x_{t+K-1-k}.
 
     Shapes: x (B, L, D), weight (D, K), bias (D,), valid_mask (B, L) bool; activation "silu" or None. Invalid positions
-    count as zeros and give 0. Returns (B, L, D) in x's type. Raises InputError on a wrong shape, BackendError where the
-    backend named cannot run.
+    count as zeros and give 0. `seq_idx` (B, L), integers: where it changes along a row the next sequence begins, and no
+    window reaches across. `initial_state` (B, K - 1, D): the inputs before the first step, oldest first, zeros by
+    default. Returns (B, L, D) in x's type; with `return_state` also the K - 1 inputs up to the last valid step, in scan
+    order. Raises InputError on a wrong shape, BackendError where the backend named cannot run.
     """
-    call = Convolution(x, weight, bias, activation, valid_mask, reverse)
-    _check(call)
-    return choose(CAUSAL_CONV1D, backend, call).run(call)
+    call = Convolution(x, weight, bias, activation, valid_mask, reverse, seq_idx)
+    _check(call, initial_state)
+    with_history = call if initial_state is None else prepend(call, initial_state)
+    y = CAUSAL_CONV1D.choose(backend, x.device.type, call).run(with_history)
+    if initial_state is not None:
+        y = y[:, : x.shape[1]] if reverse else y[:, initial_state.shape[1] :]
+    return (y, last_inputs(call, initial_state)) if return_state else y
 
 
-def _check(call: Convolution) -> None:
+def _check(call: Convolution, initial_state: Tensor | None) -> None:
     x, weight, bias = call.x, call.weight, call.bias
     if x.dim() != 3:
         raise InputError(f"x: expected (B, L, D), got shape {tuple(x.shape)}")
@@ -114,3 +135,8 @@ def _check(call: Convolution) -> None:
         raise InputError(f"activation: expected 'silu' or None, got {call.activation!r}")
     if call.valid_mask is not None:
         check_mask(call.valid_mask, tuple(x.shape[:2]), x.device)
+    if call.seq_idx is not None:
+        check_seq_idx(call.seq_idx, tuple(x.shape[:2]), x.device)
+    expected = (x.shape[0], weight.shape[1] - 1, x.shape[2])
+    if initial_state is not None and tuple(initial_state.shape) != expected:
+        raise InputError(f"initial_state: expected {expected}, got shape {tuple(initial_state.shape)}")

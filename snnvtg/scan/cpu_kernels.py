@@ -53,7 +53,7 @@ class _Gradients(ctypes.Structure):
 def groups(call) -> int:
     """Groups of channels a sample is cut into: one while there are samples enough for the threads."""
     batch, _, channels = call.u.shape
-    threads = torch.get_num_threads()
+    threads = native.num_threads()
     if batch % threads == 0 or batch >= 4 * threads:
         return 1
     return max(1, min(-(-4 * threads // batch), channels // 64))
@@ -79,8 +79,9 @@ def _run(kernel: str, call, head: tuple, tail: tuple) -> None:
     inputs = _array(
         [_Inputs(*map(pointer, fields), *f) for fields, f in zip(call.directions, flags, strict=True)],
     )
-    shared = (ctypes.c_int64(len(call.directions)), _argument(call.z), _argument(call.valid_mask), ctypes.byref(sizes))
-    threads = ctypes.c_int64(groups(call)), ctypes.c_int64(torch.get_num_threads())
+    masks = map(_argument, (call.z, call.valid_mask, call.seq_idx))
+    shared = (ctypes.c_int64(len(call.directions)), *masks, ctypes.byref(sizes))
+    threads = ctypes.c_int64(groups(call)), ctypes.c_int64(native.num_threads())
     suffix = "double" if call.u.dtype == torch.float64 else "float"
     function = getattr(library(), f"scan_{kernel}_{suffix}")
     function(inputs, *head, *shared, *map(_argument, tail), *threads)

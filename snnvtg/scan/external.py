@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnvtg.scan.choose import only_on
+from snnvtg.backends import only_on
 from snnvtg.scan.inputs import Scan, ScanInputs
+from snnvtg.scan.transforms import forward_mode
 
 SCAN_REMEDY = (
     "On a machine with a GPU and nvcc: pip install setuptools wheel packaging ninja einops && MAMBA_FORCE_BUILD=TRUE "
@@ -67,9 +68,11 @@ def scan_refuses(scan: Scan) -> list[str]:
         reasons.append("it takes no initial state")
     if any(x.A.shape[1] > 256 for x in scan.directions):
         reasons.append("it has at most 256 states")
+    if scan.seq_idx is not None:
+        reasons.append("it has no packed sequences (seq_idx)")
     if scan.return_state and scan.needs_gradient:
         reasons.append("its final state has no gradient")
-    return reasons
+    return reasons + forward_mode()
 
 
 def run_scan(scan: Scan) -> tuple[Tensor, list[Tensor]]:
@@ -132,7 +135,9 @@ def convolution_refuses(call) -> list[str]:
         reasons.append("it has no float64")
     if call.weight.shape[1] not in (2, 3, 4):
         reasons.append(f"its kernel width is 2 to 4, this one is {call.weight.shape[1]}")
-    return reasons
+    if call.seq_idx is not None:
+        reasons.append("its packed sequences (seq_idx) are not used here")
+    return reasons + forward_mode()
 
 
 def run_convolution(call) -> Tensor:

@@ -3,7 +3,8 @@
 A thread takes one sample and a group of channels, WIDTH of them at a time. As in selective_scan.cpp the forward pass
 keeps the state before each CHUNK-th step only, and the backward pass recomputes one chunk at a time into a scratch that
 stays in the caches: each exp(delta A) is evaluated twice. Arrays, all of one type: u, step (delta after softplus), y
-(B, L, D); A (N, D), times log2 e; B, C (B, L, N); states (B, N, D); checkpoints (B, chunks, N, D).
+(B, L, D); A (N, D), times log2 e; B, C (B, L, N); states (B, N, D); checkpoints (B, chunks, N, D); fresh (B, L), the
+steps before which the state is forgotten, or (B, 0).
 """
 
 import numpy as np
@@ -54,11 +55,11 @@ def _exp2(x):
 
 
 @njit(parallel=True, cache=True)
-def forward(u, step, A, B, C, initial, y, last, checkpoints, reverse, groups):
+def forward(u, step, A, B, C, fresh, initial, y, last, checkpoints, reverse, groups):
     """Fill y, the last states and the checkpoints (of which there may be none)."""
     for task in prange(len(u) * groups):
         b, first, end = _share(task, u, groups)
-        _forward(u[b], step[b], A, B[b], C[b], initial[b], y[b], last[b], checkpoints[b], reverse, first, end)
+        _forward(u[b], step[b], A, B[b], C[b], fresh[b], initial[b], y[b], last[b], checkpoints[b], reverse, first, end)
 
 
 @njit(cache=True)
@@ -71,7 +72,7 @@ def _share(task, u, groups):
 
 
 @njit(fastmath=FUSE, cache=True)
-def _forward(u, step, A, B, C, initial, y, last, checkpoints, reverse, first, end):
+def _forward(u, step, A, B, C, fresh, initial, y, last, checkpoints, reverse, first, end):
     """One sample's channels from `first` to `end`; arrays as in `forward` without the batch."""
     length, states = len(u), len(A)
     h = np.empty((states, WIDTH), u.dtype)
@@ -84,6 +85,8 @@ def _forward(u, step, A, B, C, initial, y, last, checkpoints, reverse, first, en
             t = length - 1 - k if reverse else k
             if k % CHUNK == 0 and len(checkpoints):
                 checkpoints[k // CHUNK, :, here] = h[:, :width]
+            if len(fresh) and fresh[t]:
+                h[:] = 0
             steps, inputs, outputs = step[t, here], u[t, here], y[t, here]
             for j in range(width):
                 x[j] = steps[j] * inputs[j]
@@ -100,12 +103,13 @@ def _forward(u, step, A, B, C, initial, y, last, checkpoints, reverse, first, en
 
 
 @njit(fastmath=FUSE, cache=True)
-def _recompute(steps, inputs, A, B, decay, before, after):
-    """One step's decays and the states after it; rows of `width` channels."""
+def _recompute(steps, inputs, A, B, fresh, decay, before, after):
+    """One step's decays, zero where the step is `fresh`, and the states after it; rows of `width` channels."""
+    zero = steps.dtype.type(0)
     for n in range(len(B)):
         into, rates, factors, old, new = B[n], A[n], decay[n], before[n], after[n]
         for j in range(len(steps)):
-            factor = exp2(steps[j] * rates[j])
+            factor = zero if fresh else exp2(steps[j] * rates[j])
             factors[j] = factor
             new[j] = factor * old[j] + steps[j] * inputs[j] * into
 
@@ -138,7 +142,7 @@ def _walk_back(steps, inputs, grad_y, A, B, C, decay, before, after, carry, grad
 
 @njit(parallel=True, cache=True)
 def backward(
-    u, step, A, B, C, checkpoints, grad_y, grad_last,
+    u, step, A, B, C, fresh, checkpoints, grad_y, grad_last,
     grad_u, grad_step, grad_A, grad_B, grad_C, grad_initial, reverse, groups, ln_2,
 ):  # fmt: skip
     """Fill the gradients; grad_A (B, N, D) by sample, grad_B and grad_C (groups, B, L, N) by group of channels."""
@@ -146,14 +150,14 @@ def backward(
         b, first, end = _share(task, u, groups)
         g = task % groups
         _backward(
-            u[b], step[b], A, B[b], C[b], checkpoints[b], grad_y[b], grad_last[b], grad_u[b], grad_step[b],
+            u[b], step[b], A, B[b], C[b], fresh[b], checkpoints[b], grad_y[b], grad_last[b], grad_u[b], grad_step[b],
             grad_A[b], grad_B[g, b], grad_C[g, b], grad_initial[b], reverse, first, end, ln_2,
         )  # fmt: skip
 
 
 @njit(fastmath=FUSE, cache=True)
 def _backward(
-    u, step, A, B, C, checkpoints, grad_y, grad_last,
+    u, step, A, B, C, fresh, checkpoints, grad_y, grad_last,
     grad_u, grad_step, grad_A, grad_B, grad_C, grad_initial, reverse, first, end, ln_2,
 ):  # fmt: skip
     """One sample's channels from `first` to `end`; arrays as in `backward` without the batch."""
@@ -176,7 +180,8 @@ def _backward(
             kept[0, :, :width] = checkpoints[c, :, here]
             for k in range(size):
                 t = length - 1 - c * CHUNK - k if reverse else c * CHUNK + k
-                _recompute(step[t, here], u[t, here], rates, B[t], decay[k], kept[k], kept[k + 1])
+                begins = len(fresh) > 0 and fresh[t]
+                _recompute(step[t, here], u[t, here], rates, B[t], begins, decay[k], kept[k], kept[k + 1])
             for k in range(size - 1, -1, -1):
                 t = length - 1 - c * CHUNK - k if reverse else c * CHUNK + k
                 steps, inputs = step[t, here], u[t, here]

@@ -75,14 +75,20 @@ void prefetch(const Group<T> &group, int64_t i, const int64_t *steps, int size, 
             __builtin_prefetch(row + group.row(steps[k]) + group.channel(i), WRITE, 2);
 }
 
-// Valid steps in scan order, and the invalid ones.
+// Valid steps in scan order, and the invalid ones; with `sequence` (a number for each step) also which of the valid ones
+// begin another sequence than the one before them.
 struct Steps {
     std::vector<int64_t> valid, invalid;
-    Steps(const uint8_t *mask, int64_t length, bool reverse) {
+    std::vector<uint8_t> begins;
+    Steps(const uint8_t *mask, const int32_t *sequence, int64_t length, bool reverse) {
         valid.reserve(length);
         for (int64_t t = 0; t < length; t++) (!mask || mask[t] ? valid : invalid).push_back(t);
         if (reverse) std::reverse(valid.begin(), valid.end());
+        if (sequence) begins.resize(valid.size());
+        for (size_t k = 1; k < begins.size(); k++) begins[k] = sequence[valid[k]] != sequence[valid[k - 1]];
     }
+    // of the steps from the k-th valid one on; null where all are one sequence
+    const uint8_t *begins_from(size_t k) const { return begins.empty() ? nullptr : begins.data() + k; }
 };
 
 // What a thread works with: of each block its rates and state; of one chunk what the recurrence reads and writes,
@@ -98,7 +104,8 @@ template <typename T> struct Workspace {
         mine.A.resize(blocks * N);
         for (int64_t i = 0; i < blocks; i++)
             for (int n = 0; n < N; n++)
-                mine.A[i * N + n] = load(in.A + n * group.size.channels + group.channel(i), group.count(i)) * T(LOG2_E);
+                mine.A[i * N + n] = bounded<T>(load(in.A + n * group.size.channels + group.channel(i), group.count(i)) *
+                                               T(LOG2_E));
         mine.state.assign(blocks * N, V<T>{});
         for (auto *vectors : {&mine.u, &mine.dt}) vectors->resize(rows);
         mine.y.assign(rows, V<T>{});
@@ -130,20 +137,23 @@ void read_steps(const Inputs<T> &in, const Group<T> &group, const int64_t *steps
 }
 
 // h_k = exp(dt_k A) h_{k-1} + dt_k u_k B_k and y_k = C_k h_k, added to what earlier states gave where `add`, for
-// `count` states of one block over one chunk; A, B, C and state begin at the first of these. NS is `count` or 0.
+// `count` states of one block over one chunk; A, B, C and state begin at the first of these. The state is forgotten
+// before a step that `begins` a sequence. NS is `count` or 0.
 template <typename T, int NS>
-void forward_states(const Group<T> &group, const int64_t *steps, int size, const V<T> *u, const V<T> *dt, const V<T> *A,
+void forward_states(const Group<T> &group, const int64_t *steps, const uint8_t *begins, int size, const V<T> *u, const V<T> *dt, const V<T> *A,
                     const T *B, const T *C, int count, V<T> *state, V<T> *y, bool add) {
     const int H = NS ? NS : count;
     V<T> h[FORWARD];
     for (int n = 0; n < H; n++) h[n] = state[n];
     for (int k = 0; k < size; k++) {
         const int64_t at = (group.b * group.size.length + steps[k]) * group.size.states;
-        const V<T> step = dt[k], input = step * u[k];
+        const V<T> step = bounded<T>(dt[k]), input = dt[k] * u[k];
         V<T> sum = add ? y[k] : V<T>{};
+        if (begins && begins[k])
+            for (int n = 0; n < H; n++) h[n] = V<T>{};
 #pragma GCC unroll 16
         for (int n = 0; n < H; n++) {
-            h[n] = exp2_product(step, A[n]) * h[n] + input * B[at + n];
+            h[n] = exp2_bounded(step, A[n]) * h[n] + input * B[at + n];
             sum += h[n] * C[at + n];
         }
         y[k] = sum;
@@ -192,7 +202,7 @@ void forward_group(const Inputs<T> &in, const Group<T> &group, const Steps &step
                 const auto run = count == 16  ? forward_states<T, 16>
                                  : count == 8 ? forward_states<T, 8>
                                               : forward_states<T, 0>;
-                run(group, at, size, &own.u[i * STRIDE], &own.dt[i * STRIDE], &own.A[i * N + n], in.B + n, in.C + n,
+                run(group, at, steps.begins_from(start), size, &own.u[i * STRIDE], &own.dt[i * STRIDE], &own.A[i * N + n], in.B + n, in.C + n,
                     count, &state[i * N + n], &own.y[i * STRIDE], n > 0);
             }
         }
@@ -202,15 +212,19 @@ void forward_group(const Inputs<T> &in, const Group<T> &group, const Steps &step
         for (int n = 0; n < N; n++) store(last + group.state(n, i), state[i * N + n], group.count(i));
 }
 
+// One sample's row of a (B, L) tensor, null where there is none.
+template <typename E> const E *row(const E *of, int64_t b, const Sizes &s) { return of ? of + b * s.length : nullptr; }
+
 template <typename T>
-void forward(const Inputs<T> *in, int directions, const T *z, const uint8_t *mask, const Sizes &s, T *y, T *out,
+void forward(const Inputs<T> *in, int directions, const T *z, const uint8_t *mask, const int32_t *sequence, const Sizes &s,
+             T *y, T *out,
              T **state, T **checkpoints, int64_t groups, int threads) {
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
     for (int64_t b = 0; b < s.batch; b++)
         for (int64_t g = 0; g < groups; g++) {
             const Group<T> group(s, b, g, groups);
             for (int k = 0; k < directions; k++) {
-                const Steps steps(mask ? mask + b * s.length : nullptr, s.length, in[k].reverse);
+                const Steps steps(row(mask, b, s), row(sequence, b, s), s.length, in[k].reverse);
                 const bool gate = z && k == directions - 1;
                 forward_group(in[k], group, steps, z, y, out, k > 0, gate, state[k], checkpoints[k]);
                 if (k == 0) group.clear(y, steps.invalid);
@@ -258,7 +272,7 @@ void read_gradients(const Group<T> &group, const int64_t *steps, int size, const
 // backward. NS is `count` or 0.
 template <typename T, int NS>
 void backward_states(const Inputs<T> &in, const Group<T> &group, int64_t i, int first, int count, const int64_t *steps,
-                     int size, const T *before, Workspace<T> &own) {
+                     const uint8_t *begins, int size, const T *before, Workspace<T> &own) {
     const int N = group.size.states, H = NS ? NS : count;
     const T *const B = in.B + group.b * group.size.length * N + first, *const C = in.C + (B - in.B);
     const V<T> *const u = &own.u[i * STRIDE], *const dt = &own.dt[i * STRIDE], *const dy = &own.dy[i * STRIDE];
@@ -268,11 +282,13 @@ void backward_states(const Inputs<T> &in, const Group<T> &group, int64_t i, int 
     V<T> h[BACKWARD], rate[BACKWARD], sum_A[BACKWARD], fold[BY];
     for (int n = 0; n < H; n++) h[n] = load(before + n * WIDTH<T>), rate[n] = own.A[i * N + first + n];
     for (int k = 0; k < size; k++) {
-        const V<T> step = dt[k], input = step * u[k], gradient_y = dy[k];
+        const V<T> step = bounded<T>(dt[k]), input = dt[k] * u[k], gradient_y = dy[k];
+        // the state before is as forgotten as its decay to this step
+        const bool forget = begins && begins[k];
 #pragma GCC unroll 8
         for (int n = 0; n < H; n++) {
             own.before[k * BACKWARD + n] = h[n];
-            const V<T> a = own.decay[k * BACKWARD + n] = exp2_product(step, rate[n]);
+            const V<T> a = own.decay[k * BACKWARD + n] = forget ? V<T>{} : exp2_bounded(step, rate[n]);
             h[n] = a * h[n] + input * B[steps[k] * N + n];
             fold[n % BY] = gradient_y * h[n];
             if (n % BY == BY - 1) grad_C[k * N + n / BY] += folded<BY>(fold);
@@ -368,7 +384,7 @@ void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T
             for (int n = 0; n < N; n += BACKWARD) {
                 const int count = std::min(BACKWARD, N - n);
                 const auto run = count == BACKWARD ? backward_states<T, BACKWARD> : backward_states<T, 0>;
-                run(in, group, i, n, count, at, size, checkpoints + group.checkpoint(i, c) + n * WIDTH<T>, own);
+                run(in, group, i, n, count, at, steps.begins_from(c * CHUNK), size, checkpoints + group.checkpoint(i, c) + n * WIDTH<T>, own);
             }
         }
         write_gradients(in, grad, group, at, size, own, own.grad_bias);
@@ -384,14 +400,14 @@ void backward_group(const Inputs<T> &in, const Gradients<T> &grad, const Group<T
 
 template <typename T>
 void backward(const Inputs<T> *in, const Gradients<T> *grad, int directions, const T *z, const uint8_t *mask,
-              const Sizes &s, const T *y, const T *grad_out, const T *const *grad_state, const T *const *checkpoints,
+              const int32_t *sequence, const Sizes &s, const T *y, const T *grad_out, const T *const *grad_state, const T *const *checkpoints,
               T *grad_z, int64_t groups, int threads) {
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
     for (int64_t b = 0; b < s.batch; b++)
         for (int64_t g = 0; g < groups; g++) {
             const Group<T> group(s, b, g, groups);
             for (int k = 0; k < directions; k++) {
-                const Steps steps(mask ? mask + b * s.length : nullptr, s.length, in[k].reverse);
+                const Steps steps(row(mask, b, s), row(sequence, b, s), s.length, in[k].reverse);
                 Gradients<T> own = grad[k];
                 own.B += g * s.batch * s.length * s.states;
                 own.C += g * s.batch * s.length * s.states;
@@ -417,16 +433,16 @@ int64_t scan_chunk() { return CHUNK; }
 
 #define SCAN(NAME, T)                                                                                                  \
     void scan_forward_##NAME(const Inputs<T> *in, int64_t directions, const T *z, const uint8_t *mask,                 \
-                             const Sizes *sizes, T *y, T *out, T **state, T **checkpoints, int64_t groups,             \
-                             int64_t threads) {                                                                        \
-        forward<T>(in, directions, z, mask, *sizes, y, out, state, checkpoints, groups, threads);                      \
+                             const int32_t *sequence, const Sizes *sizes, T *y, T *out, T **state, T **checkpoints,    \
+                             int64_t groups, int64_t threads) {                                                        \
+        forward<T>(in, directions, z, mask, sequence, *sizes, y, out, state, checkpoints, groups, threads);            \
     }                                                                                                                  \
     void scan_backward_##NAME(const Inputs<T> *in, const Gradients<T> *grad, int64_t directions, const T *z,           \
-                              const uint8_t *mask, const Sizes *sizes, const T *y, const T *grad_out,                  \
-                              const T *const *grad_state, const T *const *checkpoints, T *grad_z, int64_t groups,      \
-                              int64_t threads) {                                                                       \
-        backward<T>(in, grad, directions, z, mask, *sizes, y, grad_out, grad_state, checkpoints, grad_z, groups,       \
-                    threads);                                                                                          \
+                              const uint8_t *mask, const int32_t *sequence, const Sizes *sizes, const T *y,            \
+                              const T *grad_out, const T *const *grad_state, const T *const *checkpoints, T *grad_z,   \
+                              int64_t groups, int64_t threads) {                                                       \
+        backward<T>(in, grad, directions, z, mask, sequence, *sizes, y, grad_out, grad_state, checkpoints, grad_z,     \
+                    groups, threads);                                                                                  \
     }
 
 SCAN(float, float)

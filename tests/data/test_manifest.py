@@ -52,7 +52,7 @@ def test_all_faults_are_found_at_once(folder, check, record, write_lines):
     assert "malformed JSON" in found[0][2]
     assert "ends outside its video" in found[1][2]
     assert "duplicate qid 7" in found[2][2]
-    assert "30 rows for 5 s at 1 s a row; 0.167 s a row would fit" in found[5][2]
+    assert "30 rows for 5 s at 1 s per row; 0.167 s would fit" in found[5][2]
     assert manifest.checksum == ""
 
 
@@ -68,12 +68,12 @@ def test_odd_widths_missing_files_and_folders_are_faults(folder, check):
 def test_the_command_ends_with_0_1_or_2(folder, command, capsys, tmp_path):
     annotations = [folder / f"{split}.jsonl" for split in SPLITS]
     features = folder / "features" / "clip"
-    assert command("check_data", "--annotations", *annotations, "--features", features) == 0
+    assert command("tools/check_data", "--annotations", *annotations, "--features", features) == 0
     assert "no fault found; checksum" in capsys.readouterr().out
     (features / "video_val.npz").write_bytes(b"PK")
     table = tmp_path / "faults.csv"
-    assert command("check_data", "--annotations", *annotations, "--features", features, "--out", table) == 1
+    assert command("tools/check_data", "--annotations", *annotations, "--features", features, "--out", table) == 1
     assert "1 faults: 1 features" in capsys.readouterr().out
     assert "video_val.npz" in table.read_text()
-    assert command("check_data", "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
+    assert command("tools/check_data", "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
     assert capsys.readouterr().err.startswith("error: clip_length is 0")

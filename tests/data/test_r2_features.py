@@ -33,7 +33,7 @@ def test_the_command_writes_what_the_folders_readers_read(folders, command, caps
     out = folders / "features"
     arguments = ["--videos", folders / "vid", "--texts", folders / "txt", "--out", out]
     for said in ("1 files written, 0 were there already", "0 files written, 1 were there already"):
-        assert command("convert_r2", *arguments) == 0
+        assert command("tools/convert_r2", *arguments) == 0
         assert capsys.readouterr().out.count(said) == 2
     assert read_features(out / "clip_r2" / "v.npz").shape == (2, WIDTH)
     assert read_tokens(out / "clip_r2_text" / "qid7.npz").shape == (2, WIDTH)
@@ -48,5 +48,5 @@ def test_another_shape_or_nan_names_the_file(folders):
 
 
 def test_a_folder_without_features_is_named(folders, command, capsys):
-    assert command("convert_r2", "--videos", folders, "--out", folders / "o") == 2
+    assert command("tools/convert_r2", "--videos", folders, "--out", folders / "o") == 2
     assert "no .npy files; expected one of R²'s feature folders" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def weights(tmp_path):
 def extract(command):
     """Run the command; its exit status."""
 
-    return functools.partial(command, "extract_features")
+    return functools.partial(command, "tools/extract_features")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def benchmark(command, tmp_path, query, prediction):
     files = ["--submission", tmp_path / "preds.jsonl", "--annotations", tmp_path / "val.jsonl", "--out", out]
 
     def run(*arguments):
-        status = command("benchmark_evaluator", *files, "--repeats", 1, *arguments)
+        status = command("benchmarks/evaluator", *files, "--repeats", 1, *arguments)
         return status, [] if status else list(csv.DictReader(out.open()))
 
     return run

@@ -1,4 +1,4 @@
-"""Every backend against the law, and the suite against backends that are wrong on purpose."""
+"""Every backend against the reference, and the suite against backends that are wrong on purpose."""
 
 import subprocess
 import sys
@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from snnvtg.errors import InputError
-from snnvtg.neurons.backends import BACKENDS, available_backends
+from snnvtg.neurons.backends import BACKENDS, LIF_OPERATION, available_backends
 from snnvtg.neurons.backends.base import Backend
 from snnvtg.neurons.backends.reference import REFERENCE
 from snnvtg.neurons.conformance import CASES, CHECKS, Subject, run_check
-from snnvtg.neurons.conformance.__main__ import find, main
+from snnvtg.neurons.conformance.__main__ import main
 
 HERE = [name for name, reasons in available_backends().items() if reasons is None]
 FULL = ("reference", "fused", "torch")  # these refuse nothing
@@ -20,7 +20,7 @@ FULL = ("reference", "fused", "torch")  # these refuse nothing
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("backend", HERE)
-def test_backend_equals_the_law(backend, check):
+def test_backend_equals_the_reference(backend, check):
     results = [run_check(Subject(BACKENDS[backend]), check, case) for case in CASES]
     assert [r for r in results if r.outcome == "failed"] == []
     assert results[0].outcome == "passed", "the default neuron is refused by nobody"
@@ -94,7 +94,7 @@ def test_command_shows_refusals_and_fails_on_failures(capsys, monkeypatch):
 @pytest.mark.parametrize("name", ["nope", "snnvtg.neurons:NOPE", "snnvtg.neurons:LIF", "no.such.module:X"])
 def test_command_names_what_it_cannot_find(name):
     with pytest.raises(InputError, match=name.rpartition(":")[2]):
-        find(name)
+        LIF_OPERATION.named(name)
 
 
 def test_command_line_ends_bad_input_with_status_2():

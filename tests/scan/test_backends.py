@@ -5,13 +5,12 @@ import logging
 import pytest
 import torch
 
-from snnvtg import native
+from snnvtg import backends, native
 from snnvtg.errors import BackendError, InputError
 from snnvtg.scan import (
     available_backends,
     bidirectional_selective_scan,
     causal_conv1d,
-    choose,
     cpu_kernels,
     numba_scan,
     selective_scan,
@@ -41,10 +40,9 @@ def no_numba(monkeypatch, no_compiler):
 
 
 def _forget():
-    native.load.cache_clear()
+    native.forget()
     cpu_kernels.library.cache_clear()
-    choose._found_missing.clear()
-    choose._announced.clear()
+    backends.forget()
 
 
 def test_every_backend_is_listed_with_its_reasons_on_each_device():
@@ -56,9 +54,9 @@ def test_every_backend_is_listed_with_its_reasons_on_each_device():
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones(inputs):
-    with pytest.raises(InputError, match=r"unknown selective_scan backend 'cuda'.*reference, cpu, numba, torch"):
+    with pytest.raises(InputError, match=r"no selective_scan_backend 'cuda'.*reference, cpu, numba, torch"):
         selective_scan(*inputs, backend="cuda")
-    with pytest.raises(InputError, match="unknown causal_conv1d backend"):
+    with pytest.raises(InputError, match="no causal_conv1d_backend"):
         causal_conv1d(inputs[0], torch.ones(4, 4), backend="cuda")
 
 
@@ -116,7 +114,7 @@ def test_a_kernel_that_does_not_compile_is_explained_and_tried_once(monkeypatch,
 
 
 def test_auto_announces_its_choice_once(inputs, caplog):
-    choose._announced.clear()
+    backends.forget()
     with caplog.at_level(logging.INFO, logger="snnvtg"):
         selective_scan(*inputs)
         selective_scan(*inputs)
@@ -151,6 +149,6 @@ def test_wrong_shapes_types_and_masks_are_named(inputs):
 def test_a_convolution_wider_than_the_kernel_allows_goes_to_torch(inputs):
     with pytest.raises(BackendError, match="width is at most 16, this one is 17"):
         causal_conv1d(inputs[0], torch.ones(4, 17), backend="cpu")
-    choose._announced.clear()
+    backends.forget()
     with pytest.warns(UserWarning, match="at most 16"):
         causal_conv1d(inputs[0], torch.ones(4, 17))

@@ -22,7 +22,7 @@ def arguments(count: int = 1, keep: bool = True):
     one = [x.u, x.delta, x.A.t(), x.B, x.C, x.D, x.delta_bias, x.initial_state.transpose(1, 2)]
     tensors = [t.detach().contiguous().requires_grad_() for t in one * count]
     z = torch.randn(2, 5, 6, requires_grad=True)
-    return tensors, z, torch.ones(2, 5, dtype=torch.bool), [True] * count, [False, True][:count], keep
+    return tensors, z, torch.ones(2, 5, dtype=torch.bool), None, [True] * count, [False, True][:count], keep
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -32,7 +32,15 @@ def test_the_scan_operator_passes_torchs_own_checks(count):
 
 
 def test_the_convolution_operator_passes_torchs_own_checks():
-    given = (torch.randn(2, 5, 6, requires_grad=True), torch.randn(6, 4, requires_grad=True), None, None, True, False)
+    given = (
+        torch.randn(2, 5, 6, requires_grad=True),
+        torch.randn(6, 4, requires_grad=True),
+        None,
+        None,
+        None,
+        True,
+        False,
+    )
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.snnvtg.causal_conv1d.default, given, test_utils=checks)
 

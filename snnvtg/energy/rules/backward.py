@@ -3,12 +3,12 @@
 Backward counts stand apart from forward ones (`phase`): they are the cost of a training step, not of a query.
 """
 
-import math
 from collections.abc import Callable, Iterable
 
 from snnvtg.energy.account import Counts, OpRecord
 from snnvtg.energy.rules.call import Call, counts
 from snnvtg.energy.rules.elementwise import each
+from snnvtg.energy.rules.linear import dense_taps
 
 
 def layer_norm_backward(call: Call) -> Counts:
@@ -30,10 +30,8 @@ def softmax_backward(call: Call) -> Counts:
 
 def convolution_backward(call: Call) -> Counts:
     """One more convolution for each of the gradients of input and weight, a sum for that of the bias."""
-    grad, _, weight = call.args[:3]
-    transposed, wanted = call.args[7], call.args[10]
-    entries = call.args[1].numel() if transposed else grad.numel()
-    macs = entries * weight.shape[1] * math.prod(weight.shape[2:])
+    grad, x, weight, _, stride, padding, dilation, transposed, _, groups, wanted = call.args[:11]
+    macs = dense_taps(x, grad.shape, weight, stride, padding, dilation, transposed, groups)
     return counts(mac=macs * (wanted[0] + wanted[1]), add=grad.numel() if wanted[2] else 0)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.origin import BINARY
+from snnvtg.energy.origin import BINARY, Mark
 from snnvtg.energy.provenance import Provenance
 
 
@@ -45,6 +45,10 @@ class Call:
     def is_spike(self, value: object) -> bool:
         """Whether an operand descends from a LIF layer unmixed."""
         return self.provenance.is_spike(value)
+
+    def is_weight(self, value: object) -> bool:
+        """Whether an operand is a parameter or buffer of the model."""
+        return self.provenance.get(value) is Mark.WEIGHT
 
     def is_binary(self, value: object) -> bool:
         """Whether an operand is a spike tensor or a mask: a product with it is a choice, not a multiplication."""

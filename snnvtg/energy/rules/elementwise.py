@@ -19,9 +19,19 @@ def each(**kinds: int) -> Callable[[Call], Counts]:
 
 
 def add(call: Call) -> Counts:
-    """a + alpha·b; alpha other than ±1 multiplies."""
+    """a + alpha·b; alpha other than ±1 multiplies.
+
+    A parameter of one axis is a bias, which torch adds by itself where a Linear's input is transposed; to a sum of
+    spikes it is added as in one operation with the product: a synapse of no accumulates.
+    """
     scaled = call.kwargs.get("alpha", 1) not in (1, -1)
-    return counts(add=call.numel, mul=call.numel if scaled else 0)
+    made = counts(add=call.numel, mul=call.numel if scaled else 0)
+    for operand, other in (call.args[:2], call.args[1::-1]):
+        if isinstance(operand, Tensor) and operand.dim() == 1 < call.result.dim() and call.is_weight(operand):
+            call.bias = operand
+            if call.provenance.get(other) is Mark.SUM:
+                return {"ac": (0, 0), **made}
+    return made
 
 
 def mul(call: Call) -> Counts:

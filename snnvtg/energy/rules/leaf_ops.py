@@ -80,7 +80,8 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
     yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
     if averaged:
         dense = updates - spikes.numel()
-        made = {"add": (min(fired, dense), dense), **counts(mul=spikes.numel())}
+        added = int((spikes.double() * steps).round().clamp(max=steps - 1).sum())
+        made = {"add": (added, dense), **counts(mul=spikes.numel())}
         yield OpRecord(op="lif.mean", counts=made, width=width, num_timesteps=steps, spikes_in=fired, dense_in=updates)
         name = provenance.where or "lif"
         once = Origin(Mark.SPIKE, source=name)  # the mean of one step is its spikes
@@ -115,6 +116,14 @@ def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpReco
 
 def _positions(mask: Tensor | None, like: Tensor) -> int:
     return int(mask.sum()) if mask is not None else like.shape[0] * like.shape[1]
+
+
+def _taps(mask: Tensor | None, like: Tensor, kernel: int) -> int:
+    """Pairs of a position and one at most `kernel` − 1 before it (or, in reverse, behind), both of them real."""
+    if mask is None:
+        mask = like.new_ones(like.shape[:2], dtype=torch.bool)
+    length = mask.shape[1]
+    return sum(int((mask[:, k:] & mask[:, : length - k]).sum()) for k in range(min(kernel, length)))
 
 
 def _scan(op: str, n: int, direction: Any) -> Iterator[OpRecord]:
@@ -173,15 +182,16 @@ def bidirectional_selective_scan(a: Arguments, out: Any, provenance: Provenance)
 
 
 def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
-    """`causal_conv1d(x (B, L, D), weight (D, K), bias, *, activation, valid_mask, …)`: K taps an entry, then SiLU.
+    """`causal_conv1d(x (B, L, D), weight (D, K), bias, *, activation, valid_mask, …)`: K taps per entry, then SiLU.
 
-    Like the convolution's, the dense count includes the taps that lie before the first position.
+    As in a convolution, taps on what is no position count nowhere: before the first one, on padding.
     """
     x, weight, bias = a["x"], a["weight"], a.get("bias")
     flat = _positions(a.get("valid_mask"), x) * x.shape[-1]
+    taps = _taps(a.get("valid_mask"), x, weight.shape[-1]) * x.shape[-1]
     yield OpRecord(
         op="causal_conv1d",
-        counts=counts(mac=flat * weight.shape[-1], add=flat if bias is not None else 0),
+        counts=counts(mac=taps, add=flat if bias is not None else 0),
         width=_bits(x),
         weight_bytes=_bytes(weight, bias),
         read_bytes=flat * x.element_size(),

@@ -10,13 +10,15 @@ from snnvtg.energy.rules.call import Call, counts
 
 
 def summed(call: Call) -> Counts:
-    """A sum of n entries is n − 1 adds; of spikes, only the spikes are added."""
+    """A sum of n entries is n − 1 adds; of spikes only the spikes are added, at most n − 1 of them for each sum."""
     x: Tensor = call.args[0]
     dense = max(x.numel() - call.numel, 0)
     if not call.is_spike(x):
         return counts(add=dense)
-    call.spikes_in, call.dense_in = int(x.count_nonzero()), x.numel()
-    return {"add": (min(call.spikes_in, dense), dense)}
+    axes = call.arg(1, "dim") or tuple(range(x.dim()))
+    fired = x.count_nonzero(axes if isinstance(axes, tuple | list) else (axes,))
+    call.spikes_in, call.dense_in = int(fired.sum()), x.numel()
+    return {"add": (int(fired.clamp(max=max(dense // max(call.numel, 1), 0)).sum()), dense)}
 
 
 def mean(call: Call) -> Counts:
