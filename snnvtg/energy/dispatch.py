@@ -51,9 +51,9 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are
-    handed in. `composite`: torch defines it through others and no rule prices it whole. `looks_up`: it reads of its
-    first operand what it returns. `run`: how it is called.
+    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
+    rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
+    `looks_up`: it reads of its first operand what it returns.
     """
 
     name: str
