@@ -9,7 +9,7 @@ Runs queries one at a time, unpadded; a model that can be read out at another T 
 weights). Writes into --out: report.md, tables.tex, provenance.json; models.csv (cost models × T), layers.csv,
 modules.csv, operations.csv, rates.csv and for a checkpoint accuracy.csv; figures. The pareto figure shows the readouts'
 accuracy, and with --sweep that of models retrained for each T. --beside sets SpikingJelly's and NeuroBench's counts
-beside the ledger's, layer by layer. --measure reads this machine's energy meters.
+beside the ledger's, layer by layer (beside.csv). --measure reads this machine's energy meters.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions
 from snnvtg.data import DataSplits, GroundingDataset
 from snnvtg.energy.beside import compare_counters
-from snnvtg.energy.beside.comparison import comparison_section
+from snnvtg.energy.beside.comparison import comparison_section, comparison_table
 from snnvtg.energy.costs import COST_MODELS, find
 from snnvtg.energy.measured import measured_section
 from snnvtg.energy.report import EnergyReport, report_of
@@ -83,7 +83,9 @@ def main(options: Options) -> None:
     tables = report.tables()
     text = report.page(tables)
     if options.beside:
-        text += "\n" + comparison_section(*compare_counters(subject.network, subject.inputs, subject.run))
+        compared, left_out = compare_counters(subject.network, subject.inputs, subject.run)
+        text += "\n" + comparison_section(compared, left_out)
+        tables["beside"] = comparison_table(compared)
     if options.measure:
         text += "\n" + measured(subject, options, tables["models"], report.own)
     trade, metric = None, ""

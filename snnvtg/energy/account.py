@@ -38,8 +38,8 @@ class OpRecord:
     `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
     share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
     drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
-    A `shared` record stands for every operation like it and is not written to. `hidden` is the most operations that one
-    without a rule may stand for, by its shapes.
+    `hidden` is the most operations that one without a rule may stand for, by its shapes. A `shared` record stands for
+    every operation like it and is not written to.
     """
 
     op: str

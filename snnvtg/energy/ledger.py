@@ -71,6 +71,7 @@ class Ledger(Account):
         skip_zero_weights: bool = False,
     ):
         super().__init__()
+        self._open: ExitStack | None = None
         self.model, self.strict, self.skip_zero_weights = model, strict, skip_zero_weights
         self.spiking, self.rules = as_kinds(spiking), {}
         for operator, rule in (rules or {}).items():
@@ -88,10 +89,9 @@ class Ledger(Account):
             refuse=self._refuse,
             skip_zero_weights=skip_zero_weights,
         )
-        self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
+        self._dispatched: Dispatched | None = None
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
-        self._open: ExitStack | None = None
 
     def register(self, operator: Any, rule: Rule | None) -> None:
         """Count an operator by `rule(call) -> counts`, before the block is entered; None: it computes nothing.
@@ -117,7 +117,7 @@ class Ledger(Account):
             stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
             torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
-            stack.enter_context(self._dispatched)
+            self._dispatched = stack.enter_context(Dispatched(self._recorder.operation, self._before, self.rules))
             self._open = stack.pop_all()
         return self
 
@@ -125,7 +125,7 @@ class Ledger(Account):
         self._open.close()
         self._open = None
         self.provenance.forget()
-        self._running.looks_away, self._dispatched.looks_away, self._after_backward = False, None, None
+        self._running.looks_away, self._after_backward = False, None
         if kind is None:
             self._report()
 

@@ -7,11 +7,12 @@ So the record of one that was seen before is the same record again, and looking 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in
+from snnvtg.energy.dispatch import Operation, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
@@ -70,12 +71,14 @@ class Recorder:
         if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
         if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
-            self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                self._new(facts, args, kwargs, out, operands, origins, results)
             return
         whole = tuple(key)
         known = self._known.get(whole)
         if known is None:
-            record = self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                record = self._new(facts, args, kwargs, out, operands, origins, results)
             self._remember(whole, record, results, origins)
             return
         if known.results is not None:
@@ -107,8 +110,10 @@ class Recorder:
                         holds = UNKNOWN
                     elif origin.mark in BINARY:
                         holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
-                if is_expanded(value):
+                if value.layout is not torch.strided:  # its product depends on how many entries it stores
                     holds = UNKNOWN
+                elif 0 in (stride := value.stride()):  # an expanded axis is one entry of memory
+                    key.append(stride)
             elif isinstance(value, tuple | list):
                 key.append(len(value))
                 holds = max(holds, self._describe(value, key, operands, origins))
