@@ -1,64 +1,6 @@
-"""Compare two models, several seeds each, on the same queries: paired differences with intervals.
+"""Compare two models, several seeds each, on the same queries: paired differences with intervals."""
 
-    python experiments/compare.py --first a_seed0.jsonl a_seed1.jsonl --second b_seed0.jsonl b_seed1.jsonl \
-        --annotations test.jsonl --dataset charades_sta
-
-Files are submissions, one a seed. Each resample draws seeds of both and, once for both, videos, so that the interval
-holds training noise and the choice of test videos. `ahead` is how often a resample has the first in front.
-"""
-
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import pandas as pd
-
-from snnvtg.command import run
-from snnvtg.data.presets import BenchmarkName
-from snnvtg.errors import InputError
-from snnvtg.metrics.intervals import paired_comparison
-from snnvtg.reporting import write_csv
-from snnvtg.studies.scoring import Task, scorer
-
-
-@dataclass(frozen=True)
-class Options:
-    """Compare two models."""
-
-    first: tuple[Path, ...]
-    """submissions of one model, a file per seed"""
-    second: tuple[Path, ...]
-    """submissions of the other"""
-    annotations: Path
-    """jsonl of the annotated split"""
-    dataset: BenchmarkName = "qvhighlights"
-    task: Task = "grounding"
-    """video_retrieval: files of ranked videos, as experiments/evaluate.py reads them"""
-    out: Path | None = None
-    """CSV of the table"""
-
-
-def main(options: Options) -> None:
-    """Score every file, compare, print."""
-    if not options.first or not options.second:
-        raise InputError("first and second: name at least one submission each")
-    kind, read, evaluation = scorer(options.dataset, options.task)
-    queries = kind.read(options.annotations)
-    first, second = (
-        [evaluation.per_query(read(path), queries) for path in paths] for paths in (options.first, options.second)
-    )
-    vids = [query.vid for query in queries]
-    rows = []
-    for name in first[0]:
-        ours, theirs = (np.stack([seed[name] for seed in seeds]) for seeds in (first, second))
-        found = paired_comparison(ours, theirs, vids)
-        figures = [100 * ours.mean(), 100 * theirs.mean(), 100 * found.difference, 100 * found.low, 100 * found.high]
-        rows.append([name, *figures, found.ahead])
-    table = pd.DataFrame(rows, columns=["figure", "first", "second", "difference", "low", "high", "ahead"])
-    if options.out:
-        write_csv(table, options.out)
-    print(table.to_string(index=False, float_format="{:.2f}".format))
-
+from snnvtg.cli.compare import start
 
 if __name__ == "__main__":
-    run(Options, main, __doc__)
+    start()

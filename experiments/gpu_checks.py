@@ -1,116 +1,127 @@
-"""Everything that only a GPU can show, in one go: tests, conformance, benchmarks, a training run in mixed precision.
+"""Everything that only a GPU can show, in one command and ten minutes, on a machine that can fetch nothing.
 
-    python experiments/gpu_checks.py                # all of it, the most important first, in ten minutes at most
-    python experiments/gpu_checks.py --only tests lif
+    SNNVTG_WHEELS=wheels SNNVTG_GPU_OUT=results python3 experiments/gpu_checks.py
+    python3 experiments/gpu_checks.py --only lif-speed scan-speed
+    python3 experiments/gpu_checks.py --rehearse       # every command on the CPU, small: nothing but the GPU is missing
 
-Writes reports/gpu_checks.json and .md (each check's command, exit status, seconds and last lines, with provenance),
-after every check, and the benchmarks' own reports/*_gpu.csv after every row. A check that fails or takes too long does
-not stop the next; one there is no time left for is listed with exit 125. Exit status 1 where a check did not succeed.
+Installs the wheels that lie in SNNVTG_WHEELS (none: uses what is installed), then runs the parts below in order of
+worth. Each has a share of the time and may use what others leave of theirs. After each part gpu_checks.json, .md and
+.tar.gz (tables, figures and logs of all parts) are written to --out. The same command resumes: what passed under this
+code is not run again, what was not reached comes first; on a fresh machine, put gpu_checks.tar.gz into --out before.
+What is missing is "not installed" and no failure. Exit status 1 where a part failed, was cut off, or was not reached.
+To add a part, add an entry to PARTS.
 """
 
+import argparse
 import os
-import shlex
-import signal
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from gpu_checks_runner import ROOT, Part, Place, install, run_all
 
-from snnvtg.command import run
-from snnvtg.errors import InputError
-from snnvtg.reporting import provenance, write_json, write_text
+SECONDS = 575.0  # less than the ten minutes such a machine gives to one command
+PYTEST = "-m pytest -o addopts= --import-mode=importlib -p no:cacheprovider -q --disable-warnings"
+LIF = "experiments/benchmarks/lif.py --device {cuda|cpu} {|--shapes 2x16x3x256 --repeats 3} --out {out}/lif.csv"
+SCAN = "experiments/benchmarks/scan.py --device {cuda|cpu --lengths 16} --budget {0.3|0.01} --out {out}/../scan.csv"
+STEP = (
+    "experiments/benchmarks/train_step.py --device {{cuda|cpu}} --modes {} --batch-sizes {} --rival-batch-sizes"
+    " --precisions {{float32 bf16|float32}} --budget {{1|0}} --out {{out}}/../train_step.csv"
+)
+TINY = "--set model.width=16 --set model.num_blocks=1 --set model.num_heads=2 --set training.batch_size=8"
+TRAIN = (
+    "experiments/train.py --dataset qvhighlights --features {out}/features --splits train val test --split test"
+    " --preset paper"
+)
 
-# in order of importance: command, and the most seconds it may take of those that are left
-CHECKS = {
-    "doctor": ("-m snnvtg.doctor", 60),
-    # the project's own options ask for a plugin that a machine lent for ten minutes may lack
-    "tests": ("-m pytest -o addopts=--import-mode=importlib -m gpu -q --maxfail=20 tests", 120),
-    "scan": ("experiments/benchmarks/scan.py --device cuda --fresh --budget 0.3", 100),
-    "step": (
-        "experiments/benchmarks/train_step.py --device cuda --batch-sizes 64 256 --precisions float32 bf16"
-        " --budget 1.5",
-        150,
+PARTS = (
+    Part("doctor", ("-m snnvtg.doctor",), 25),
+    # right before fast: every variant of every kernel, and every kind of neuron
+    Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 80, needs=("triton",)),
+    Part("scan", ("tests/scan/device_parity.py --device {cuda|cpu --every 40}",), 65, needs=("triton",)),
+    Part("lif-speed", (LIF,), 55),
+    Part("scan-speed", (SCAN + " --backends {triton torch|cpu torch}",), 50),
+    # a whole run of the paper's model at the size of QVHighlights, in both precisions
+    Part(
+        "training",
+        (
+            "experiments/tools/random_features.py --out {out}/features {|--queries 24 8 4}",
+            f"{TRAIN} --device {{cuda|cpu}} --set training.epochs={{2|1}} {{|{TINY}}} --out {{out}}/float32",
+            f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
+            " --out {out}/bf16",
+        ),
+        100,
     ),
-    "lif": ("experiments/benchmarks/lif.py --device cuda", 60),
-    "conformance": ("-m snnvtg.neurons.conformance fused --device cuda", 40),
-    "training": (
-        "experiments/train.py --device cuda --preset demo --set training.precision=bf16 --out runs/gpu_checks",
-        60,
+    Part(
+        "cupy",
+        (
+            "{-m snnvtg.neurons.conformance spikingjelly-cupy --device cuda|tests/neurons/old_spikingjelly/checks.py}",
+            LIF + " --backends {spikingjelly-cupy|torch}",
+        ),
+        40,
+        needs=("cupy", "spikingjelly"),
+        site="cupy",
     ),
-    # the estimate beside what the meter of the device says (extra `measure`)
-    "energy": ("experiments/energy_report.py --device cuda --measure --queries 50 --out runs/gpu_energy", 60),
-}
-NO_TIME, TIMED_OUT = 125, 124
-ROOT = Path(__file__).resolve().parent.parent
+    Part(
+        "mamba-ssm",
+        (
+            "tests/scan/device_parity.py --device cuda --backends mamba-ssm",
+            f"{PYTEST} -m gpu tests/layers/test_mamba.py",
+            SCAN,
+        ),
+        50,
+        needs=("mamba_ssm", "selective_scan_cuda"),
+    ),
+    Part("graphs", (STEP.format("{graph eager|eager}", "{64 256|2}"),), 50),
+    # the estimate beside what the meter of the device says
+    Part(
+        "energy",
+        (
+            "experiments/train.py --device {cuda|cpu} --preset demo --set training.epochs={4|1} --out {out}/demo",
+            "experiments/energy_report.py --checkpoint {out}/demo/best.pt --device {cuda|cpu} --measure"
+            " --queries {20|4} --timesteps 4 --out {out}/report",
+        ),
+        40,
+        needs=("pynvml",),
+    ),
+    # whatever else is marked for a GPU
+    Part("tests", (f"{PYTEST} -m {{gpu|gpu --collect-only}} --maxfail=20 tests",), 15, needs=("hypothesis",)),
+    # compiling takes minutes: what time is left, or a second call
+    Part("compiled", (STEP.format("{compiled|eager}", "{64|2}") + " --keep",), 5),
+)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Run the checks that need a GPU."""
-
-    only: tuple[str, ...] = tuple(CHECKS)
-    """which checks"""
-    seconds: float = 570.0
-    """all checks together"""
-    out: Path = Path("reports/gpu_checks.json")
-
-
-def main(options: Options) -> None:
-    """Run each check in a process of its own and write what came out."""
-    unknown = set(options.only) - set(CHECKS)
-    if unknown:
-        raise InputError(f"--only: no check {', '.join(sorted(unknown))}; known: {', '.join(CHECKS)}")
-    if not torch.cuda.is_available():
-        raise InputError("no CUDA device: these checks need one; see python -m snnvtg.doctor")
-    results, end = [], time.monotonic() + options.seconds
-    for name in options.only:
-        command, most = CHECKS[name]
-        result = {"check": name, **checked(shlex.split(command), min(most, end - time.monotonic()))}
-        results.append(result)
-        write_json(provenance(checks=results), options.out)
-        write_text(summary(results), options.out.with_suffix(".md"))
-        print(f"{name:12} exit {result['exit']:4} {result['seconds']:7.1f} s", flush=True)
-    if any(result["exit"] for result in results):
-        raise SystemExit(1)
+def options() -> argparse.Namespace:
+    """The command line, read without any package that may be missing."""
+    names = [part.name for part in PARTS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=names, choices=names, metavar="PART", help=", ".join(names))
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="installing and all parts together")
+    parser.add_argument("--out", type=Path, default=os.environ.get("SNNVTG_GPU_OUT"), help="default: runs/gpu_checks")
+    parser.add_argument("--rehearse", action="store_true", help="every command on the CPU, small")
+    return parser.parse_args()
 
 
-def checked(arguments: list[str], seconds: float) -> dict:
-    """Run one check for at most `seconds`, with everything it starts."""
-    command, started = shlex.join(["python", *arguments]), time.monotonic()
-    if seconds < 5:
-        return {"command": command, "exit": NO_TIME, "seconds": 0.0, "said": ["no time was left"]}
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        said, status = process.communicate(timeout=seconds)[0], process.returncode
-    except subprocess.TimeoutExpired:
-        # its children too: one that lives on would hold the device, and the pipe open
-        os.killpg(process.pid, signal.SIGKILL)
-        said, status = process.communicate()[0], TIMED_OUT
-    took = round(time.monotonic() - started, 1)
-    return {"command": command, "exit": status, "seconds": took, "said": said.strip().splitlines()[-40:]}
+def main(given: argparse.Namespace) -> int:
+    """Install, run, write; the exit status."""
+    end = time.monotonic() + given.seconds
+    wheels = Path(os.environ.get("SNNVTG_WHEELS", ROOT / "no wheels"))
+    if "SNNVTG_WHEELS" in os.environ and not wheels.is_dir():
+        print(f"error: SNNVTG_WHEELS={wheels}: no such folder; name one with *.whl, or unset it", file=sys.stderr)
+        return 2
+    import torch
 
-
-def summary(results: list[dict]) -> str:
-    """The checks as a Markdown table, their last lines beneath."""
-    device = torch.cuda.get_device_name()
-    lines = [f"# GPU checks on {device}", "", "| check | command | exit | seconds |", "|---|---|---|---|"]
-    lines += [f"| {r['check']} | `{r['command']}` | {r['exit']} | {r['seconds']} |" for r in results]
-    for result in results:
-        lines += ["", f"## {result['check']}", "", "```", *result["said"], "```"]
-    return "\n".join(lines) + "\n"
+    if not (torch.cuda.is_available() or given.rehearse):
+        print("error: no CUDA device: these checks need one; --rehearse runs them on the CPU", file=sys.stderr)
+        return 2
+    work = ROOT / "runs" / ("gpu_rehearsal" if given.rehearse else "gpu_checks")
+    place = Place(work, Path(given.out or work), given.rehearse)
+    for refused in install(wheels, work / "sites"):
+        print(f"not installed: {refused}", flush=True)
+    results = run_all([part for part in PARTS if part.name in given.only], place, end)
+    print(f"wrote gpu_checks.json, gpu_checks.md and gpu_checks.tar.gz to {place.out}")
+    return int(any(result.outcome not in ("passed", "not installed") for result in results))
 
 
 if __name__ == "__main__":
-    run(Options, main, __doc__)
+    sys.exit(main(options()))

@@ -5,17 +5,18 @@ import sys
 from pathlib import Path
 
 NEW = {
-    **{
-        f"benchmark_{name}": f"benchmarks/{name}"
-        for name in ("evaluator", "features", "instrumentation", "lif", "long_video", "scan", "train_step")
-    },
-    **{name: f"tools/{name}" for name in ("check_data", "convert_r2", "download", "extract_features", "pack_features")},
+    "benchmark_lif": "benchmarks/lif.py",
+    "check_data": "tools/check_data.py",
+    "cross_validate": "tools/cross_validate.py",
+    "distractors": "ablation.py --sweeps distractors",
+    "download": "tools/download.py",
+    "extract_features": "tools/extract_features.py",
 }
 
 
 def stop(file: str) -> None:
     """End with status 2 and the command line that replaces this one."""
     old = Path(file).stem
-    command = shlex.join(["python", f"experiments/{NEW[old]}.py", *sys.argv[1:]])
+    command = f"python experiments/{NEW[old]} {shlex.join(sys.argv[1:])}".strip()
     print(f"error: experiments/{old}.py has moved; run: {command}", file=sys.stderr)
     raise SystemExit(2)

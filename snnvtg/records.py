@@ -41,7 +41,8 @@ class Prediction:
 class Batch:
     """B queries padded to the longest video (L clips) and text (N tokens); padding is zero and masked.
 
-    video (B, L, Dv) f32, video_mask (B, L) bool, text (B, N, Dt) f32, text_mask (B, N) bool, True where real.
+    video (B, L, Dv) f32, video_mask (B, L) bool, text (B, N, Dt) f32, text_mask (B, N) bool, True where real. With K
+    feature layers and P patches video is (B, L, K, P, Dv) and text (B, N, K, Dt).
     Targets: foreground (B, L) bool, boundaries (B, L, 2) f32 in clips, saliency (B, L) f32 (see `data.targets`).
     """
 

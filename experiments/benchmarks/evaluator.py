@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from snnvtg.command import run
+from quiet import run
 from snnvtg.data.annotations import read_annotations
 from snnvtg.data.submissions import read_submission
 from snnvtg.errors import InputError

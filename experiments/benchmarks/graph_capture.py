@@ -7,9 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from snnvtg.layers.slots import SlotLayout
-from snnvtg.models import SpikeMba
-from snnvtg.models.output import GroundingOutput
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaOutput
+from snnvtg.models.spikemba.slots import SlotLayout
 from snnvtg.records import Batch
 
 
@@ -38,7 +37,7 @@ def _layouts_known(masks: tuple[Tensor, ...], num_slots: int, position: str) -> 
         SlotLayout.of = asked
 
 
-def graphed(model: SpikeMba, batch: Batch, training: bool, precision: str) -> Callable[[Batch], GroundingOutput]:
+def graphed(model: SpikeMba, batch: Batch, training: bool, precision: str) -> Callable[[Batch], SpikeMbaOutput]:
     """The model's forward pass, with `training` its backward pass too, on this one batch; needs a GPU."""
     model.train(training)
     given = (batch.video, batch.video_mask, batch.text, batch.text_mask)
@@ -47,8 +46,8 @@ def graphed(model: SpikeMba, batch: Batch, training: bool, precision: str) -> Ca
     with mixed, layouts, torch.set_grad_enabled(training):
         run = torch.cuda.make_graphed_callables(_OnTensors(model, batch), given)
 
-    def replay(batch: Batch) -> GroundingOutput:
+    def replay(batch: Batch) -> SpikeMbaOutput:
         foreground, boundaries, saliency, clips, query, *spikes = run(*given)
-        return GroundingOutput(foreground, boundaries, saliency, clips, query, tuple(spikes))
+        return SpikeMbaOutput(foreground, boundaries, saliency, clips, query, tuple(spikes))
 
     return replay

@@ -18,15 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
+from quiet import run
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import Account, Ledger
 from snnvtg.energy.account import compact
 from snnvtg.instrumentation import FiringRates
-from snnvtg.models import SpikeMba, SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.training import LossConfig
-from snnvtg.training.losses import grounding_losses
 
 Step = Callable[[], object]
 QUERIES = 10
@@ -66,7 +64,7 @@ def main(options: Options) -> None:
 
     def learn() -> None:
         model.train().zero_grad()
-        sum(grounding_losses(model(batch), batch, LossConfig()).values()).backward()
+        sum(model.losses(model(batch), batch).values()).backward()
 
     @torch.no_grad()
     def count() -> None:

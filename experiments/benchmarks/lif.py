@@ -6,7 +6,7 @@
 
 Writes reports/benchmark_lif.csv (or benchmark_lif_gpu.csv), a figure and the provenance beside it; `--profile` writes
 reports/benchmark_lif_profile.csv instead: where the time of `fused` on the CPU goes. Two to three
-minutes on two cores. Expected there: `fused` forward+backward within 3 times the floor (24 bytes a value at the
+minutes on two cores. Expected there: `fused` forward+backward within 3 times the floor (24 bytes per value at the
 bandwidth of a 256 MB copy), more than 8 times faster than snnTorch and 4 times faster than SpikingJelly. On a GPU the
 shapes are the same plus linear + LIF at batch 16, T 500, 16384 neurons.
 """
@@ -24,8 +24,9 @@ from tqdm import tqdm
 from lif_profile import profile_fused
 from lif_timing import DIRECTIONS, Setting, kept_bytes, measure, peak_mb, runnable
 from measuring import Company
-from snnvtg.command import run
+from quiet import run
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 
@@ -53,6 +54,8 @@ class Options:
     repeats: int = 11
     threads: int = 2
     """CPU threads"""
+    shapes: tuple[str, ...] = ()
+    """T x B x L x C, as 8x16x75x256; by default those of the report"""
     profile: bool = False
     """take a call of `fused` apart instead of comparing backends (CPU)"""
     out: Path | None = None
@@ -73,34 +76,56 @@ def main(options: Options) -> None:
         reasons = {name: absent.get(name, ["there is no such backend"]) for name in sorted(unknown)}
         raise InputError(f"--backends: {', '.join(unknown)} cannot run on {options.device}: {reasons}")
     backends = tuple(name for name in present if not options.backends or name in {*options.backends, "fused"})
-    shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "repeats": options.repeats}
-    company = Company()
-    settings = [Setting(shape, **shared) for shape in SHAPES + LONGER]
-    if options.device == "cuda":
-        settings.append(Setting(NEUROMORPHIC, linear=True, **shared))
-
-    # memory first: a process that has used its threads cannot be forked
-    memory = {
-        (setting, backend): {d: peak_mb(backend, setting, d) for d in DIRECTIONS}
-        for setting in tqdm(settings, desc="memory")
-        for backend in backends
-    }
-    rows = []
-    for setting in tqdm(settings, desc="time"):
-        for row in measure(backends, setting):
-            row["peak_mb"] = memory[setting, row["backend"]][row["direction"]]
-            rows.append(row)
-    small = Setting(SHAPES[0], **shared)
-    kept = {backend: kept_bytes(backend, small) / torch.Size(small.shape).numel() for backend in backends}
-    table = pd.DataFrame(rows)
+    settings, company, failed = asked(options), Company(), {}
     out = options.out or Path("reports") / f"benchmark_lif{'_gpu' if options.device == 'cuda' else ''}.csv"
-    write_csv(arranged(table), out)
+    check_writable(out)
+    # memory first: a process that has used its threads cannot be forked
+    memory = {}
+    for setting, backend in tqdm([(s, b) for s in settings for b in backends], desc="memory"):
+        try:
+            memory[setting, backend] = {d: peak_mb(backend, setting, d) for d in DIRECTIONS}
+        except Exception as error:  # one that fails or lacks memory is a finding, and no reason to measure no other
+            failed[f"{backend} at {setting.shape}"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    extra, table = {"absent": absent, "failed": failed}, pd.DataFrame()
+    for setting in tqdm([s for s in settings if (s, "fused") in memory], desc="time"):
+        rows = pd.DataFrame(measure(tuple(b for b in backends if (setting, b) in memory), setting))
+        rows["peak_mb"] = [memory[setting, row.backend][row.direction] for row in rows.itertuples()]
+        table = pd.concat([table, rows], ignore_index=True)
+        write_csv(arranged(table), out)
+        write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
+    if table.empty:
+        raise InputError(f"nothing could be measured: {failed}")
+    small = settings[0]
+    kept = {b: kept_bytes(b, small) / torch.Size(small.shape).numel() for b in backends if (small, b) in memory}
     save_figure(figure(table), out.with_suffix(".png"))
-    extra = {"absent": absent, "kept_bytes_per_value": kept, "checks": checks(table)}
+    extra |= {"kept_bytes_per_value": kept, "checks": checks(table)}
     extra["cpu_share_of_other_processes"] = round(company.share(), 3)
     write_json({**provenance(config=options), **extra}, out.with_suffix(".json"))
     print(table.pivot_table("median_ms", ["T", "B", "L", "C", "direction", "floor_ms"], "backend").round(2).to_string())
-    print(*(f"{name}: {value}" for name, value in checks(table).items()), sep="\n")
+    print(*(f"{name}: {value}" for name, value in (checks(table) | failed).items()), sep="\n")
+    if failed:
+        raise SystemExit(1)
+
+
+def asked(options: Options) -> list[Setting]:
+    """What is measured; on a GPU also a layer of the size neuromorphic data have, with its linear layer."""
+    shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "repeats": options.repeats}
+    try:
+        shapes = [tuple(map(int, shape.split("x"))) for shape in options.shapes] or SHAPES + LONGER
+    except ValueError:
+        shapes = [()]
+    if any(len(shape) != 4 or min(shape) < 1 for shape in shapes):
+        raise InputError(f"--shapes: expected T x B x L x C as 8x16x75x256, got {' '.join(options.shapes)}")
+    settings = [Setting(shape, **shared) for shape in shapes]
+    if options.device == "cuda" and not options.shapes:
+        settings.append(Setting(NEUROMORPHIC, linear=True, **shared))
+    return settings
+
+
+def compared_at(table: pd.DataFrame) -> list[tuple[int, ...]]:
+    """The shapes of the report that were measured; where none was, all that were."""
+    measured = list(dict.fromkeys(table[list("TBLC")].itertuples(index=False, name=None)))
+    return [shape for shape in SHAPES if shape in measured] or measured
 
 
 def profile(options: Options) -> None:
@@ -124,9 +149,10 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def checks(table: pd.DataFrame) -> dict[str, float]:
-    """The worst case over the four shapes of the issue, forward+backward: what `fused` is held to."""
+    """The worst case over the first four shapes, forward+backward: what `fused` is held to."""
     wanted = table[(table.direction == "forward+backward") & (table.case == "lif")]
-    wanted = wanted[[tuple(shape) in SHAPES for shape in wanted[list("TBLC")].to_numpy().tolist()]]
+    shapes = compared_at(wanted)
+    wanted = wanted[[shape in shapes for shape in wanted[list("TBLC")].itertuples(index=False, name=None)]]
     times = wanted.pivot_table("median_ms", list("TBLC"), "backend")
     floors = wanted[wanted.backend == "fused"].set_index(list("TBLC")).floor_ms
     result = {"fused_over_floor_worst": round(float((times["fused"] / floors).max()), 2)}
@@ -136,21 +162,21 @@ def checks(table: pd.DataFrame) -> dict[str, float]:
 
 
 def figure(table: pd.DataFrame) -> plt.Figure:
-    """Left: time over the bandwidth floor at each shape. Right: nanoseconds a value as T grows."""
+    """Left: time over the bandwidth floor at each shape. Right: nanoseconds per value as T grows."""
     table = table[(table.direction == "forward+backward") & (table.case == "lif")].copy()
     table["shape"] = list(zip(table["T"], table.B, table.L, table.C, strict=True))
     table["over_floor"] = table.median_ms / table.floor_ms
-    order = [b for b in COLOURS if b in set(table.backend)]
+    order, shapes = [b for b in COLOURS if b in set(table.backend)], compared_at(table)
     with style():
         made, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=[3, 2])
         height = 0.8 / len(order)
         for i, backend in enumerate(order):
             mine = table[table.backend == backend].set_index("shape")
-            at = [row + (i - (len(order) - 1) / 2) * height for row in range(len(SHAPES))]
-            over = [mine.over_floor.at[shape] for shape in SHAPES]
+            at = [row + (i - (len(order) - 1) / 2) * height for row in range(len(shapes))]
+            over = [mine.over_floor.get(shape, float("nan")) for shape in shapes]
             left.barh(at, over, height * 0.9, color=COLOURS[backend], label=backend)
-            for y, value, shape in zip(at, over, SHAPES, strict=True):
-                ms = mine.median_ms.at[shape]
+            for y, value, shape in zip(at, over, shapes, strict=True):
+                ms = mine.median_ms.get(shape, float("nan"))
                 left.text(value * 1.06, y, f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms", va="center", fontsize=7)
             grown = mine[(mine.B == 16) & (mine.C == 256)].sort_values("T")
             per_value = grown.median_ms * 1e6 / (grown["T"] * grown.B * grown.L * grown.C)
@@ -158,11 +184,14 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         left.axvline(1, color=INK, lw=1.2, ls="--")
         left.set_xscale("log")
         left.set_xlim(0.8, left.get_xlim()[1] * 1.7)
-        left.set_yticks(range(len(SHAPES)), [" × ".join(map(str, shape)) for shape in SHAPES])
+        left.set_yticks(range(len(shapes)), [" × ".join(map(str, shape)) for shape in shapes])
         left.invert_yaxis()
-        left.set_xlabel("time / floor (dashed: 24 bytes a value at copy bandwidth)")
+        left.set_xlabel("time / floor (dashed: 24 bytes per value at copy bandwidth)")
         left.set_title("Forward + backward, T × batch × clips × channels")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(order), fontsize=8.5)
+        if not len(grown):
+            right.set_axis_off()
+            return made
         right.set_xscale("log", base=2)
         right.set_yscale("log")
         right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -170,7 +199,7 @@ def figure(table: pd.DataFrame) -> plt.Figure:
         right.yaxis.set_minor_locator(NullLocator())
         right.set_xticks(sorted(set(grown["T"])), sorted(set(grown["T"])))
         right.set_xlabel("T (batch 16, 75 clips, 256 channels)")
-        right.set_title("Nanoseconds a value and step")
+        right.set_title("Nanoseconds per value and step")
         made.tight_layout()
     return made
 

@@ -7,7 +7,7 @@ from statistics import median
 import torch
 
 from lif_timing import FLOOR_BYTES, VALUES, Setting, copy_gigabytes_per_second, steps, timed
-from snnvtg.neurons.backends import fused, fused_cpu
+from snnvtg.neurons.backends import fused_cpu, fused_operator
 
 
 def profile_fused(setting: Setting) -> dict[str, float]:
@@ -52,9 +52,9 @@ def _parts(setting: Setting, between: Callable[[], object]) -> dict[str, float]:
 
         return run
 
-    kernel = fused.KERNELS["cpu"]
+    kernel = fused_operator.KERNELS["cpu"]
     call = steps("fused", setting)["forward+backward"]
-    fused.KERNELS["cpu"] = lambda direction, *rest: clocked(f"{direction} kernel", kernel)(direction, *rest)
+    fused_operator.KERNELS["cpu"] = lambda direction, *rest: clocked(f"{direction} kernel", kernel)(direction, *rest)
     try:
         calls = []
         for _ in range(setting.repeats + 2):
@@ -63,7 +63,7 @@ def _parts(setting: Setting, between: Callable[[], object]) -> dict[str, float]:
             spent["total"] = timed(call, "cpu")
             calls.append(dict(spent))
     finally:
-        fused.KERNELS["cpu"] = kernel
+        fused_operator.KERNELS["cpu"] = kernel
     parts = {name: median(c[name] for c in calls[2:]) for name in calls[-1]}
     parts["calling"] = parts["total"] - sum(value for name, value in parts.items() if name != "total")
     return parts

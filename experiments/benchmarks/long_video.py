@@ -1,4 +1,4 @@
-"""Windowed inference on videos of growing length: seconds and memory, an hour at one clip a second and more.
+"""Windowed inference on videos of growing length: seconds and memory, an hour at one clip per second and more.
 
     python experiments/benchmarks/long_video.py --out reports/benchmark_long_video.csv
 
@@ -18,15 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnvtg.command import run
-from snnvtg.data.windows import window_starts, windowed_batches
+from quiet import run
+from snnvtg.data.sliding import window_starts, windowed_batches
 from snnvtg.errors import InputError
 from snnvtg.metrics.merging import merge_predictions
-from snnvtg.models import SpikeMba
-from snnvtg.models.output import predict
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.records import Prediction, Query
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.training import PRESETS
 
 WIDTH, TOKENS = 512, 12
 
@@ -36,7 +34,7 @@ class Options:
     """Benchmark windowed inference."""
 
     minutes: tuple[int, ...] = (1, 10, 60, 240)
-    """lengths of the videos, one clip a second"""
+    """lengths of the videos, one clip per second"""
     preset: Literal["demo", "small", "paper"] = "small"
     window: int = 64
     """clips of a window"""
@@ -51,7 +49,7 @@ def main(options: Options) -> None:
     if not options.minutes or min(options.minutes) < 1:
         raise InputError("minutes: expected lengths of at least 1")
     torch.manual_seed(0)
-    model = SpikeMba(PRESETS[options.preset].model, WIDTH + 2, WIDTH).eval()
+    model = SpikeMba(SpikeMba.recipe(options.preset).model, WIDTH + 2, WIDTH).eval()
     rows = []
     for minutes in sorted(options.minutes):
         num_clips = 60 * minutes
@@ -93,7 +91,7 @@ def ground(model: torch.nn.Module, num_clips: int, options: Options) -> Predicti
         parts = (
             (start, prediction)
             for starts, batch in batches
-            for start, prediction in zip(starts, predict(model(batch), batch), strict=True)
+            for start, prediction in zip(starts, model.predict(model(batch), batch), strict=True)
         )
         return merge_predictions(parts, clip_length=1.0, num_clips=num_clips)
 

@@ -28,14 +28,14 @@ import scan_rivals as rivals
 from mamba_blocks import blocks, measure_block, replayed
 from measuring import Company
 from option_checks import check_counts, kept_rows
+from quiet import run
 from scan_timing import Setting, calls, measure
-from snnvtg.command import run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json
 from snnvtg.scan import available_backends
-from snnvtg.studies.checks import check_device
+from snnvtg.sweeps.checks import check_device
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}

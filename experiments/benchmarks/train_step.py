@@ -23,16 +23,15 @@ import torch
 
 from measuring import Company
 from option_checks import check_counts, kept_rows
+from quiet import run
 from snnvtg import memory
-from snnvtg.command import run
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.studies.checks import check_device
-from snnvtg.training import PRESETS
-from step_parts import MODES, by_part, measure, pieces, product_peak, random_batch, steps
+from snnvtg.sweeps.checks import check_device
+from step_parts import MODES, by_part, median_ms, pieces, product_peak, random_batch, steps
 
 CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH = 75, 20, 514, 300
 
@@ -115,7 +114,7 @@ def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, pr
     if kind == "ours" and options.device == "cpu":
         memory.keep_freed_memory()  # as training does
     torch.manual_seed(0)
-    model = SpikeMba(PRESETS["paper"].model, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
+    model = SpikeMba(SpikeMba.recipe("paper").model, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
     batch = random_batch(size, CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH).to(options.device)
     with torch.no_grad(), Ledger(model.eval()) as ledger:
         model(random_batch(1, CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH).to(options.device))
@@ -124,7 +123,7 @@ def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, pr
     with pieces(kind, model):
         for direction, call in steps(model, batch, mode, precision).items():
             company = Company()
-            took = measure(call, options.device, options.budget)
+            took = median_ms(call, options.device, options.budget)
             others = round(company.share(), 3)
             work = macs * (3 if direction == "training step" else 1)
             common = (options.device, kind, mode, precision, size, direction)

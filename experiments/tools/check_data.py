@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
+from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.manifest import Manifest, check_files
-from snnvtg.data.presets import BenchmarkName, benchmark
 from snnvtg.errors import InputError
 from snnvtg.reporting import write_csv
 
@@ -25,10 +25,10 @@ class Options:
     """Check a data set's files."""
 
     annotations: tuple[Path, ...]
-    """jsonl files, one a split"""
+    """jsonl files, one per split"""
     features: tuple[Path, ...]
     """folders of {vid}.npz or .npy, in the order they are concatenated"""
-    dataset: BenchmarkName = "charades_sta"
+    dataset: str = "charades_sta"
     glove: Path | None = None
     """GloVe text file the queries are encoded with"""
     clip_length: float | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.data.r2_features import last_layer_cls, last_layer_tokens
 from snnvtg.errors import InputError
 from snnvtg.files import atomic

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from tqdm import tqdm
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
 from snnvtg.data.catalogue import CATALOGUE, entry
 from snnvtg.data.downloads import fetch
 

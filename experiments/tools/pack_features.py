@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from snnvtg.command import run
+from snnvtg.cli.command import run
+from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.packed import pack_features
-from snnvtg.data.presets import BenchmarkName, benchmark
 from snnvtg.errors import InputError
 
 
@@ -26,7 +26,7 @@ class Options:
     """folders of {vid}.npz or .npy, in the order they are concatenated"""
     out: Path
     """folder to make"""
-    dataset: BenchmarkName = "charades_sta"
+    dataset: str = "charades_sta"
     dtype: Literal["float32", "float16"] = "float32"
     """float16 halves the file and rounds"""
 

@@ -13,7 +13,7 @@ from snnvtg.records import Batch, Query
 
 @dataclass(frozen=True)
 class Example:
-    """One query with video (L, Dv) and text (N, Dt), float32."""
+    """One query with video (L, …, Dv) and text (N, …, Dt), float32."""
 
     query: Query
     video: np.ndarray
@@ -22,7 +22,10 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class GroundingDataset:
-    """One split: `videos` maps vid → (L, Dv) float32, `texts[i]` (N, Dt) float32 belongs to `queries[i]`."""
+    """One split: `videos` maps vid → (L, Dv) float32, `texts[i]` (N, Dt) float32 belongs to `queries[i]`.
+
+    Of a backbone's last K layers, videos are (L, K, P, Dv), P the class token and its patches, and texts (N, K, Dt).
+    """
 
     queries: tuple[Query, ...]
     videos: Mapping[str, np.ndarray]
@@ -43,7 +46,7 @@ class GroundingDataset:
         return collate([self[int(index)] for index in indices], self.clip_length)
 
     def batches(self, batch_size: int, *, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
-        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an unfull last batch."""
+        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an incomplete last batch."""
         order = self.order(seed)
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
         for start in range(0, stop, batch_size):
@@ -58,16 +61,6 @@ class GroundingDataset:
         chosen = [int(index) for index in indices]
         texts = tuple(self.texts[i] for i in chosen)
         return replace(self, queries=tuple(self.queries[i] for i in chosen), texts=texts)
-
-    def with_shuffled_text(self, seed: int) -> "GroundingDataset":
-        """Each query asks with the words of a query about another video; windows, qids and videos stay.
-
-        What a model still gets right then, it gets right without the query. Needs at least two videos with no video
-        owning more than half of the queries, else InputError.
-        """
-        order = _other_video_order([query.vid for query in self.queries], seed)
-        queries = tuple(replace(q, query=self.queries[i].query) for q, i in zip(self.queries, order, strict=True))
-        return replace(self, queries=queries, texts=tuple(self.texts[i] for i in order))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +82,8 @@ class DataSplits:
     feature_names: tuple[str, ...] = ()
     text_name: str = ""
     text_marks: Mapping[str, str] = field(default_factory=dict)
+    num_layers: int = 1
+    """K, feature layers of the backbone"""
 
 
 def collate(examples: Sequence[Example], clip_length: float) -> Batch:
@@ -96,8 +91,8 @@ def collate(examples: Sequence[Example], clip_length: float) -> Batch:
     size = len(examples)
     num_clips = max(len(example.video) for example in examples)
     num_tokens = max(len(example.text) for example in examples)
-    video = torch.zeros(size, num_clips, examples[0].video.shape[1])
-    text = torch.zeros(size, num_tokens, examples[0].text.shape[1])
+    video = torch.zeros(size, num_clips, *examples[0].video.shape[1:])
+    text = torch.zeros(size, num_tokens, *examples[0].text.shape[1:])
     video_mask = torch.zeros(size, num_clips, dtype=torch.bool)
     text_mask = torch.zeros(size, num_tokens, dtype=torch.bool)
     foreground = torch.zeros(size, num_clips, dtype=torch.bool)
@@ -128,8 +123,8 @@ def feature_statistics(dataset: GroundingDataset) -> tuple[torch.Tensor, torch.T
     return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
 
 
-def _other_video_order(vids: Sequence[str], seed: int) -> np.ndarray:
-    """A permutation in which no entry stays with its own video."""
+def other_video_order(vids: Sequence[str], seed: int) -> np.ndarray:
+    """A permutation in which no entry stays with its own video; InputError where there is none."""
     names, group, counts = np.unique(np.asarray(vids), return_inverse=True, return_counts=True)
     if 2 * counts.max() > len(vids):
         raise InputError(

@@ -8,9 +8,10 @@ import numpy as np
 
 from snnvtg.data.annotations import read_annotations
 from snnvtg.data.dataset import DataSplits, GroundingDataset
+from snnvtg.data.encoders import find_encoder
 from snnvtg.data.features import check_source, check_widths, feature_file, join_backbones, normalise, read_features
 from snnvtg.data.packed import PackedFeatures
-from snnvtg.data.text import GloveText, TextEncoder
+from snnvtg.data.text import TextEncoder
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
@@ -22,17 +23,19 @@ def load_folder(
     folder: Path | str,
     *,
     clip_length: float = 1.0,
+    backbones: Sequence[str] | None = None,
     feature_folders: Sequence[Path | str] | None = None,
     text: TextSource | None = None,
     packed: Path | str | None = None,
 ) -> DataSplits:
     """Read a whole data set into memory: annotations, features, text.
 
-    clip_length in seconds. `feature_folders` (or HDF5 files): in the order they are concatenated, relative to `folder`
-    or absolute; default the only folder in features/. `text`: a GloVe text file (default the only glove*.txt in
-    `folder`), or a function from all queries to a TextEncoder. `packed` is a folder made by `pack_features`: features
-    then stay on disk, memory-mapped, and `feature_folders` is not looked at. Every fault is an InputError that names
-    the file and the remedy.
+    clip_length in seconds. `backbones`: folders in features/, in the order they are concatenated; default the only one
+    there. `feature_folders` (or HDF5 files): where they are instead, relative to `folder` or absolute. `text`: a GloVe
+    text file (default the only glove*.txt in `folder`), another source of `find_encoder`, whose token files lie in
+    features/ENCODER_text, or a function from all queries to a TextEncoder. `packed` is a folder made by
+    `pack_features`: features then stay on disk, memory-mapped, and `feature_folders` is not looked at. Every fault is
+    an InputError that names the file and the remedy.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -41,9 +44,12 @@ def load_folder(
         {split: folder / f"{split}.jsonl" for split in SPLITS},
         name=folder.resolve().name,
         clip_length=clip_length,
-        feature_folders=lambda: find_feature_folders(folder, feature_folders),
+        feature_folders=lambda: find_feature_folders(
+            folder, feature_folders or [f"features/{name}" for name in backbones or ()]
+        ),
         text=lambda queries: find_text(folder, text, queries),
         packed=packed,
+        backbones=backbones,
     )
 
 
@@ -98,7 +104,7 @@ def load_splits(
 
 
 def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tuple[Path, ...]:
-    """The named feature folders, or the only one in features/; InputError where the choice is not the program's."""
+    """The named feature folders, or the only one in features/; InputError where there are several to choose from."""
     if named:
         found = tuple(folder / name for name in named)
     else:
@@ -109,7 +115,7 @@ def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tu
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
             raise InputError(
-                f"{root}: {len(found)} feature folders ({names}); name those to use, in order, as feature_folders"
+                f"{root}: {len(found)} feature folders ({names}); name those to use, in order, as backbones"
             )
     for path in found:
         check_source(path)
@@ -126,7 +132,7 @@ def find_text(folder: Path, text: TextSource | None, queries: Sequence[Query]) -
             names = ", ".join(path.name for path in found) or "none"
             raise InputError(f"{folder}: {len(found)} files glove*.txt ({names}); name the word vectors to use as text")
         text = found[0]
-    return GloveText(text, [query.query for query in queries])
+    return find_encoder(str(text), folder / "features" / f"{text}_text", queries)
 
 
 def load_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: float) -> dict[str, np.ndarray]:
@@ -183,7 +189,8 @@ def check_lengths(durations: dict[str, float], rows: dict[str, tuple[int, Path]]
             f"{found}, so a clip_length of {clip_length:g} s does not fit (nor in {len(off) - 1} other videos); "
             f"clip_length={fitting:.3g} fits"
         )
-    raise InputError(f"{found}, at {clip_length:g} s a row; extract it again or correct its duration ({len(off)} such)")
+    remedy = f"extract it again or correct its duration ({len(off)} such files)"
+    raise InputError(f"{found}, at {clip_length:g} s per row; {remedy}")
 
 
 def lengths_disagree(duration: float, count: int, clip_length: float) -> bool:

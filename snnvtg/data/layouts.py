@@ -1,18 +1,16 @@
-"""Feature folders people already have, read where they lie."""
+"""Feature folders that people already have, read in place."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.clip_ratings import of_domain
 from snnvtg.data.dataset import DataSplits
+from snnvtg.data.encoders import find_encoder
 from snnvtg.data.folder import SPLITS, load_splits
 from snnvtg.data.hdf5 import SUFFIXES
-from snnvtg.data.live_text import SOURCES, clip_text, sentence_text
-from snnvtg.data.presets import benchmark
-from snnvtg.data.text import GloveText, TextEncoder
-from snnvtg.data.text_files import TextFiles
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
@@ -36,7 +34,7 @@ LAYOUTS = {
     "lighthouse": Layout("{backbone}", "{encoder}_text"),
     "univtg": Layout("vid_{backbone}", "txt_{encoder}"),
 }
-"""Below the folder given: a repository of Moment-DETR's kin, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
+"""Below the folder given: a repository like Moment-DETR's, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
 
 
 def load_benchmark(
@@ -46,6 +44,7 @@ def load_benchmark(
     layout: str = "plain",
     annotations: Path | str | None = None,
     backbones: Sequence[str] = ("slowfast", "clip"),
+    feature_folders: Sequence[Path | str] | None = None,
     text: str | Path = "clip",
     splits: tuple[str, str, str] = ("train", "val", "val"),
     domain: str | None = None,
@@ -54,12 +53,13 @@ def load_benchmark(
 ) -> DataSplits:
     """A benchmark from the folder another toolkit made.
 
-    `annotations` is the folder of the jsonl files where they lie elsewhere (as Lighthouse keeps them). `backbones` are
-    concatenated in the order given (it is kept in `DataSplits.feature_names`). `text` names an encoder of the layout,
+    `annotations` is the folder of the jsonl files where they are elsewhere (as Lighthouse keeps them). `backbones` are
+    concatenated in the order given (it is kept in `DataSplits.feature_names`); `feature_folders` say where they are if
+    not where the layout has them. `text` names an encoder of the layout,
     or is a live one: a GloVe text file, clip:FOLDER, sentence. `splits` says which annotation files serve as train, val
     and test: the public test split of QVHighlights has no answers, so val stands in for test unless told otherwise;
-    `answers=False` reads such a split, to predict. `domain` keeps one of TVSum's or YouTube Highlights' domains, on
-    each of which the field trains a model. `packed` as in `load_folder`, made of these backbones.
+    `answers=False` reads such a split, to predict. `domain` keeps one of TVSum's or YouTube Highlights' domains, for
+    each of which the field trains a model of its own. `packed` as in `load_folder`, made of these backbones.
     """
     if layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; expected one of {', '.join(LAYOUTS)}")
@@ -69,12 +69,13 @@ def load_benchmark(
     if not backbones:
         raise InputError("backbones is empty; name at least one, such as clip")
     jsonl = Path(annotations) if annotations else folder
+    wanted = feature_folders or [places.video.format(backbone=name) for name in backbones]
     read = kind.read_to_train if answers else kind.read_unanswered
     return load_splits(
         {split: find_annotations(jsonl, chosen) for split, chosen in zip(SPLITS, splits, strict=True)},
-        name=dataset if domain is None else f"{dataset} {domain}",
+        name=" ".join([dataset.rpartition(":")[2], *([domain] if domain else [])]),
         clip_length=kind.clip_length,
-        feature_folders=lambda: [video_source(folder / places.video.format(backbone=name)) for name in backbones],
+        feature_folders=lambda: [video_source(folder / place) for place in wanted],
         text=lambda queries: find_encoder(str(text), folder / places.text.format(encoder=text), queries),
         read=read if domain is None else _within(domain, read),
         packed=packed,
@@ -88,19 +89,6 @@ def video_source(folder: Path) -> Path:
     files = [folder.with_name(folder.name + suffix) for suffix in SUFFIXES]
     files += [folder.parent / "h5py" / file.name for file in files]
     return next((path for path in (folder, *files) if path.exists()), folder)
-
-
-def find_encoder(text: str, folder: Path, queries: Sequence[Query]) -> TextEncoder:
-    """The encoder called `text`: live, or the token files of `folder`, whichever of the field's names these have."""
-    if text == "sentence":
-        return sentence_text()
-    if text.startswith("clip:"):
-        return clip_text(text.removeprefix("clip:"))
-    if text.endswith(".txt"):
-        return GloveText(text.removeprefix("glove:"), [query.query for query in queries])
-    if ":" in text:
-        raise InputError(f"text {text!r}: expected {SOURCES.rpartition(',')[0]}, or an encoder's name, such as clip")
-    return TextFiles(folder, queries, name=text)
 
 
 def find_annotations(folder: Path, split: str) -> Path:

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
 from snnvtg.energy.backward_markers import leaves
@@ -125,8 +125,8 @@ FVCORE_GROUPS = {"linear": ("linear", "addmm", "mm", "matmul", "bmm", "baddbmm",
 TORCH_GROUPS = {"linear": ("mm", "addmm", "bmm", "baddbmm"), "conv": ("convolution",), "attention": tuple(ATTENTION)}
 REASONS = {
     "linear": "matrix products, spike-driven ones counted densely",
-    "conv": "taps on zero padding included by all three",
-    "causal_conv1d": "one fused operator: fvcore sees it through FVCORE_HANDLES, torch does not",
+    "conv": "fvcore and torch count the taps on zero padding as well (column padding)",
+    "causal_conv1d": "one fused operator: fvcore sees it through FVCORE_HANDLES, padding included, torch does not",
     "attention": "fused attention",
     "norms": "fvcore gives flops (5 an entry, 1 or 2 for batch norm); no product, so MACs in neither other counter",
 }
@@ -134,7 +134,9 @@ REASONS = {
 
 @torch.no_grad()
 def cross_check(model: nn.Module, *args: Any) -> pd.DataFrame:
-    """Dense MACs of `model(*args)` by group: the ledger's, fvcore's, torch's (flops / 2), and why they differ."""
+    """Dense MACs of `model(*args)` by group: the ledger's, those on padding, fvcore's, torch's (flops / 2), why they
+    differ.
+    """
     with Ledger(model) as ledger:
         model(*args)
     table = ledger.table()
@@ -145,18 +147,57 @@ def cross_check(model: nn.Module, *args: Any) -> pd.DataFrame:
         with FlopCounterMode(display=False) as counter:
             model(*args)
     by_torch = {str(op).removeprefix("aten."): n / 2 for op, n in counter.get_flop_counts()["Global"].items()}
+    on_padding = taps_on_padding(model, *args)
     rows = []
     for group, reason in REASONS.items():
         rows.append(
             {
                 "group": group,
                 "ledger": sum(dense.get(op, 0) for op in GROUPS.get(group, ())),
+                "padding": on_padding.get(group, 0),
                 "fvcore": int(_sum(by_fvcore, FVCORE_GROUPS.get(group, NORMS if group == "norms" else (group,)))),
                 "torch": int(_sum(by_torch, TORCH_GROUPS.get(group, ()))),
                 "remark": reason,
             }
         )
     return pd.DataFrame(rows)
+
+
+class _Convolutions(TorchDispatchMode):
+    """Sums up the taps of convolutions that lie on their zero padding: all of them less those that meet an entry."""
+
+    def __init__(self):
+        super().__init__()
+        self.taps = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default:
+            x, weight, transposed = args[0], args[1], args[6]
+            met = func(torch.ones_like(x).double(), torch.ones_like(weight).double(), None, *args[3:9])
+            self.taps += (x if transposed else out).numel() * weight[0].numel() - int(met.sum())
+        return out
+
+
+@torch.no_grad()
+def taps_on_padding(model: nn.Module, *args: Any) -> dict[str, int]:
+    """By group, the products of `model(*args)` that meet zero padding: fvcore and torch count them, the ledger not."""
+    causal = 0
+
+    def observer(name: str, function: Callable, given: tuple, kwargs: dict) -> Any:
+        nonlocal causal
+        if name == "causal_conv1d":
+            x, kernel = given[0], given[1].shape[-1]
+            mask = kwargs.get("valid_mask")
+            mask = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+            ahead = (0, kernel - 1) if kwargs.get("reverse") else (kernel - 1, 0)
+            windows = nn.functional.pad(mask, ahead).unfold(1, kernel, 1)
+            causal += x.numel() * kernel - int((windows * mask.unsqueeze(-1)).sum()) * x.shape[-1]
+        return function(*given, **kwargs)
+
+    with observe(observer), _Convolutions() as convolutions:
+        model(*args)
+    return {"conv": convolutions.taps, "causal_conv1d": causal}
 
 
 NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm")

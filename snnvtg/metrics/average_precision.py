@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snnvtg.records import Prediction
-from snnvtg.spans import aligned_iou
+from snnvtg.windows import aligned_iou
 
 IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 MAX_WINDOWS = 10

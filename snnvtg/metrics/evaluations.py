@@ -23,6 +23,12 @@ class Evaluation:
 
     figures: Callable[[Any, Queries], dict[str, Any]]
     per_query: Callable[[Any, Queries], dict[str, np.ndarray]]
+    select_on: str
+    """the figure that chooses the best epoch"""
+    compared: tuple[str, ...]
+    """figures that are compared between models query by query, the first above all; names of `per_query`"""
+    shown: tuple[str, ...]
+    """figures that a narrow table shows"""
 
 
 def _recall_per_query(predictions: Predictions, queries: Queries) -> dict[str, np.ndarray]:
@@ -38,10 +44,34 @@ def _qvhighlights_per_query(predictions: Predictions, queries: Queries) -> dict[
 
 
 EVALUATIONS = {
-    "qvhighlights": Evaluation(qvhighlights_metrics, _qvhighlights_per_query),
-    "recall": Evaluation(lambda p, q: {"brief": retrieval_metrics(p, q)}, _recall_per_query),
-    "tvsum": Evaluation(lambda p, q: {"brief": tvsum_metrics(p, q)}, lambda p, q: {"mAP": tvsum_per_query(p, q)}),
-    "youtube": Evaluation(lambda p, q: {"brief": youtube_metrics(p, q)}, lambda p, q: {"mAP": youtube_per_query(p, q)}),
+    "qvhighlights": Evaluation(
+        qvhighlights_metrics,
+        _qvhighlights_per_query,
+        select_on="MR-full-mAP",
+        compared=("MR-full-mAP", "MR-full-R1@0.5"),
+        shown=("MR-full-R1@0.5", "MR-full-R1@0.7", "MR-full-mAP", "HL-min-VeryGood-mAP", "HL-min-VeryGood-Hit1"),
+    ),
+    "recall": Evaluation(
+        lambda p, q: {"brief": retrieval_metrics(p, q)},
+        _recall_per_query,
+        select_on="mIoU",
+        compared=("mIoU", "R1@0.5"),
+        shown=("R1@0.5", "R1@0.7", "mIoU"),
+    ),
+    "tvsum": Evaluation(
+        lambda p, q: {"brief": tvsum_metrics(p, q)},
+        lambda p, q: {"mAP": tvsum_per_query(p, q)},
+        select_on="mAP",
+        compared=("mAP",),
+        shown=("mAP",),
+    ),
+    "youtube": Evaluation(
+        lambda p, q: {"brief": youtube_metrics(p, q)},
+        lambda p, q: {"mAP": youtube_per_query(p, q)},
+        select_on="mAP",
+        compared=("mAP",),
+        shown=("mAP",),
+    ),
 }
 """recall: R1@{.3,.5,.7} and mIoU, for Charades-STA, TACoS, ActivityNet Captions"""
 
@@ -52,5 +82,12 @@ def _ranks_per_query(rankings: Rankings, queries: Queries) -> dict[str, np.ndarr
     return found | {"SumR": np.sum(list(found.values()), axis=0)}
 
 
-VIDEO_RETRIEVAL = Evaluation(lambda r, q: {"brief": rank_summary(ranking_ranks(r, q))}, _ranks_per_query)
-"""PRVR of any split with windows; its predictions are rankings, qid → vid → score. SumR is 0…4 a query."""
+VIDEO_RETRIEVAL = Evaluation(
+    lambda r, q: {"brief": rank_summary(ranking_ranks(r, q))},
+    _ranks_per_query,
+    select_on="SumR",
+    compared=("SumR", "R@10"),
+    shown=("R@1", "R@5", "R@10", "R@100", "SumR"),
+)
+"""PRVR of any split with windows; its predictions are rankings, qid → vid → score. SumR is 0…4 per query."""
+EVALUATIONS["video_retrieval"] = VIDEO_RETRIEVAL

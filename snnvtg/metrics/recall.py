@@ -6,7 +6,7 @@ import numpy as np
 
 from snnvtg.errors import InputError
 from snnvtg.records import Prediction, Query
-from snnvtg.spans import aligned_iou
+from snnvtg.windows import aligned_iou
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 

@@ -1,15 +1,18 @@
-"""LIF neurons: one law (Eq. 4), one module, interchangeable backends."""
+"""LIF neurons: one reference (Eq. 4), one module, interchangeable backends."""
 
 from snnvtg.neurons.backends import available_backends
 from snnvtg.neurons.encoding import SpikeCode, SpikeEncoder, encode, hashed_uniform
+from snnvtg.neurons.extended import LIFState
+from snnvtg.neurons.functional import lif
 from snnvtg.neurons.lif import LIFParameters, lif_reference, lif_step
-from snnvtg.neurons.module import LIF, lif, set_backend
-from snnvtg.neurons.surrogate import SURROGATES
+from snnvtg.neurons.module import LIF, set_backend
+from snnvtg.neurons.surrogate import SURROGATES, register_surrogate
 
 __all__ = [
     "LIF",
     "SURROGATES",
     "LIFParameters",
+    "LIFState",
     "SpikeCode",
     "SpikeEncoder",
     "available_backends",
@@ -18,5 +21,6 @@ __all__ = [
     "lif",
     "lif_reference",
     "lif_step",
+    "register_surrogate",
     "set_backend",
 ]

@@ -1,4 +1,4 @@
-"""The LIF neuron of SpikeMba, Eq. 4, and the plain loop that is the law for every backend.
+"""The LIF neuron of SpikeMba, Eq. 4, and the plain loop that is the reference for every backend.
 
     U[t] = H[t-1] + X[t]                                   potential after the input
     S[t] = 1 if U[t] >= v_threshold else 0                 spike (the paper's Θ, which fires at the threshold)
@@ -6,14 +6,15 @@
     H[t] = beta (U[t] - v_threshold S[t])                  soft reset
 
 `v` in this package is H, the state carried from one step to the next: after the reset and the leak, before the input.
-The order of the floating-point operations above is part of the law: with it every backend of the project spikes alike,
-bit for bit, in float32. State and potential are float32 for half, bfloat16 and float32 currents and float64 for
+The order of the floating-point operations above is part of the definition: with it every backend of the project spikes
+alike, bit for bit, in float32. State and potential are float32 for half, bfloat16 and float32 currents and float64 for
 float64; spikes have the current's dtype. A NaN potential gives NaN spikes from then on; so does an infinite one after
-a hard reset (infinity times zero).
+a hard reset (infinity times zero). Neurons with more state than v are in extended.py.
 """
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from snnvtg.errors import InputError
 from snnvtg.neurons.surrogate import SURROGATES, spike
 
 RESETS = ("hard", "soft")
+BETA_FORMS = ("clamped", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,14 @@ class LIFParameters:
 
     `beta` leak per step in [0, 1] · `v_threshold` > 0 · `v_reset` potential after a spike, hard reset only ·
     `detach_reset` no gradient through the spike inside the reset · `learn_beta`, `learn_threshold` make the two
-    parameters of the module, started at the values given here.
+    parameters of the module, started at the values given here · `beta_form` how a learned beta is held: the value
+    itself, used clamped to [0, 1], or "sigmoid", a number w with beta = sigmoid(w) (PLIF, Fang et al. 2021) ·
+    `surrogate` a name in SURROGATES, perhaps one of your own (`register_surrogate`) · `truncate` truncated
+    back-propagation: no gradient passes through the state from step k * truncate to the step before it.
+
+    Beyond Eq. 4, each off by default (see extended.py): `synapse` decay per step of a synaptic current ·
+    `adaptation` what each spike adds to the threshold, an addition that decays by `adaptation_decay` per step ·
+    `refractory` steps after a spike during which the neuron holds its state and hears nothing.
     """
 
     beta: float = 0.5
@@ -42,21 +51,37 @@ class LIFParameters:
     surrogate_alpha: float = 2.0
     learn_beta: bool = False
     learn_threshold: bool = False
+    beta_form: str = "clamped"
+    truncate: int | None = None
+    synapse: float | None = None
+    adaptation: float = 0.0
+    adaptation_decay: float = 0.9
+    refractory: int = 0
 
     def __post_init__(self):
         def check(name: str, good: bool, expectation: str):
             if not good:
                 raise InputError(f"LIFParameters.{name}: expected {expectation}, got {getattr(self, name)!r}")
 
-        for name in ("beta", "v_threshold", "v_reset", "surrogate_alpha"):
+        numbers = ("beta", "v_threshold", "v_reset", "surrogate_alpha", "adaptation", "adaptation_decay")
+        for name in (*numbers, *(("synapse",) if self.synapse is not None else ())):
             value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
+            number = isinstance(value, Real) and not isinstance(value, bool)
             check(name, number and math.isfinite(value), "a finite number")
+            object.__setattr__(self, name, float(value))  # a NumPy number becomes Python's
         check("beta", 0 <= self.beta <= 1, "a leak in [0, 1]")
         check("v_threshold", self.v_threshold > 0, "a threshold above 0")
         check("surrogate_alpha", self.surrogate_alpha > 0, "a sharpness above 0")
         check("reset", self.reset in RESETS, f"one of {', '.join(RESETS)}")
         check("surrogate", self.surrogate in SURROGATES, f"one of {', '.join(SURROGATES)}")
+        check("beta_form", self.beta_form in BETA_FORMS, f"one of {', '.join(BETA_FORMS)}")
+        inside = not (self.learn_beta and self.beta_form == "sigmoid") or 0 < self.beta < 1
+        check("beta", inside, "a leak strictly between 0 and 1 for a sigmoid to start at")
+        check("truncate", self.truncate is None or _count(self.truncate, 1), "None or a number of steps, at least 1")
+        check("synapse", self.synapse is None or 0 <= self.synapse <= 1, "None or a decay in [0, 1]")
+        check("adaptation_decay", 0 <= self.adaptation_decay <= 1, "a decay in [0, 1]")
+        check("adaptation", self.adaptation >= 0, "an addition to the threshold of at least 0")
+        check("refractory", _count(self.refractory, 0), "a number of steps, at least 0")
         soft = self.reset == "soft"
         check("v_reset", not soft or self.v_reset == 0, "0 with a soft reset, which subtracts the threshold instead")
 
@@ -64,6 +89,10 @@ class LIFParameters:
     def soft(self) -> bool:
         """Whether a spike subtracts the threshold instead of setting the potential to `v_reset`."""
         return self.reset == "soft"
+
+
+def _count(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def state_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -97,19 +126,27 @@ def lif_reference(
     *,
     beta: float | Tensor | None = None,
     v_threshold: float | Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The law: Eq. 4 as a plain loop over T, differentiated by autograd.
+    return_potential: bool = False,
+) -> tuple[Tensor, ...]:
+    """The reference: Eq. 4 as a plain loop over T, differentiated by autograd.
 
     `current` (T, ...) -> spikes (T, ...) in the current's dtype and the final state (...) in the state dtype.
     `v` (...) is the initial state, zeros by default. `beta` and `v_threshold` override the parameters with a number
-    or a tensor that broadcasts over the last axis, for learned values.
+    or a tensor that broadcasts over the last axes, for learned values. With `return_potential` also the potentials
+    U (T, ...) in the state dtype.
     """
     beta = constant(parameters.beta if beta is None else beta, current)
     v_threshold = constant(parameters.v_threshold if v_threshold is None else v_threshold, current)
     dtype = state_dtype(current.dtype)
     h = torch.zeros(current.shape[1:], dtype=dtype, device=current.device) if v is None else v.to(dtype)
-    spikes = []
-    for x in current.unbind(0):
-        s, h = lif_step(h, x.to(dtype), parameters, beta, v_threshold)
+    spikes, potentials = [], []
+    for t, x in enumerate(current.unbind(0)):
+        if parameters.truncate and t and t % parameters.truncate == 0:
+            h = h.detach()
+        x = x.to(dtype)
+        if return_potential:
+            potentials.append(h + x)
+        s, h = lif_step(h, x, parameters, beta, v_threshold)
         spikes.append(s.to(current.dtype))
-    return torch.stack(spikes), h
+    traced = (torch.stack(potentials),) if return_potential else ()
+    return torch.stack(spikes), h, *traced

@@ -4,6 +4,10 @@ Each has a number (the kernels know it by that), a derivative, and the smooth pr
 conformance suite differentiates the primitive by finite differences. `alpha` is the sharpness, in the convention of
 SpikingJelly where it has the function (atan, sigmoid, piecewise_quadratic, piecewise_exp, soft_sign, super_spike,
 erf, rectangular) and of snnTorch for `fast_sigmoid` (its slope) and `straight_through` (no parameter).
+
+A surrogate of your own is one call, and from then on a name like the others:
+
+    register_surrogate("triangle", lambda x, alpha: (1 - alpha * x.abs()).clamp_min(0))
 """
 
 import math
@@ -12,17 +16,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+
+from snnvtg.errors import InputError
 
 Curve = Callable[[Tensor, float], Tensor]
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A surrogate gradient: its number in the kernels, its derivative and primitive, each a function of (x, alpha)."""
+    """A surrogate gradient: its number in the kernels, its derivative and primitive, each a function of (x, alpha).
 
-    number: int
+    One that the kernels do not know has no number; one without a primitive cannot be checked by finite differences.
+    """
+
+    number: int | None
     derivative: Curve
-    primitive: Curve
+    primitive: Curve | None
 
 
 def _atan(x: Tensor, alpha: float) -> Tensor:
@@ -82,6 +92,18 @@ SURROGATES: dict[str, Surrogate] = {
 }
 
 
+def register_surrogate(name: str, derivative: Curve, primitive: Curve | None = None) -> Surrogate:
+    """Make a surrogate of your own known by name; `derivative(x, alpha)` in torch operators, of x's shape and dtype.
+
+    Kernels do not know it, so backend `fused` refuses it and `auto` takes `torch`. Raises InputError where the name is
+    taken.
+    """
+    if name in SURROGATES:
+        raise InputError(f"surrogate {name!r}: the name is taken; choose another")
+    SURROGATES[name] = Surrogate(None, derivative, primitive)
+    return SURROGATES[name]
+
+
 class _Spike(torch.autograd.Function):
     """Heaviside step forward (1 at the threshold, NaN for NaN), surrogate backward."""
 
@@ -104,6 +126,39 @@ class _Spike(torch.autograd.Function):
         return grad_u, grad_threshold, None, None
 
 
+class _DualSpike(_Spike):
+    """The same with a forward-mode derivative; torch.compile traces no function that has one."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        _Spike.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:2])
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor | None, threshold_tangent: Tensor | None, *rest):
+        u, v_threshold = ctx.saved_tensors
+        moved = (0 if tangent is None else tangent) - (0 if threshold_tangent is None else threshold_tangent)
+        return moved * SURROGATES[ctx.surrogate].derivative(u - v_threshold, ctx.alpha)
+
+
+class _TracedSpike(torch.autograd.Function):
+    """The same from a slope made outside: torch.compile(dynamic=True) takes no float into a function of autograd."""
+
+    @staticmethod
+    def forward(u: Tensor, v_threshold: Tensor, slope: Tensor) -> Tensor:
+        return heaviside(u, v_threshold)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        v_threshold, slope = ctx.saved_tensors
+        grad_u = grad * slope
+        return grad_u, -grad_u.sum_to_size(v_threshold.shape) if ctx.needs_input_grad[1] else None, None
+
+
 def heaviside(u: Tensor, v_threshold: Tensor) -> Tensor:
     """1 where `u` >= `v_threshold`, else 0; NaN where `u` is NaN, so that bad input never looks like silence."""
     return torch.where(u.isnan(), u, (u >= v_threshold).to(u.dtype))
@@ -111,4 +166,8 @@ def heaviside(u: Tensor, v_threshold: Tensor) -> Tensor:
 
 def spike(u: Tensor, v_threshold: Tensor, surrogate: str, alpha: float) -> Tensor:
     """Spikes of the potential `u` (...) against `v_threshold` (broadcastable); the surrogate's gradient to both."""
-    return _Spike.apply(u, v_threshold, surrogate, alpha)
+    if torch.compiler.is_compiling():
+        slope = SURROGATES[surrogate].derivative(u - v_threshold, alpha)
+        return _TracedSpike.apply(u, v_threshold, slope.expand_as(u))
+    function = _DualSpike if forward_ad._current_level >= 0 else _Spike
+    return function.apply(u, v_threshold, surrogate, alpha)

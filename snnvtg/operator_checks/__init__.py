@@ -2,10 +2,10 @@
 
 Transforms of torch.func, forward mode, second derivatives, gradient checkpointing, tracing, compiling and exporting
 at other sizes, threads, forked and spawned workers, in-place use, autocast, torch.library.opcheck. Each check takes
-an `Operation` and compares with its reference. A backend passes, fails, or refuses: BackendError with its reasons, or
+an `Trial` and compares with its reference. A backend passes, fails, or refuses: BackendError with its reasons, or
 torch's own refusal to compile. A wrong answer, a crash or an error that names no reason is a failure.
 
-    for result in check(operation): ...
+    for result in check(trial): ...
 """
 
 import traceback
@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch._dynamo.exc import Unsupported
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from snnvtg.errors import BackendError
 from snnvtg.operator_checks import processes, programs, transforms
-from snnvtg.operator_checks.subject import Mismatch, Operation
+from snnvtg.operator_checks.subject import Mismatch, Trial, leaves
 
-__all__ = ["CHECKS", "Mismatch", "Operation", "Result", "check", "outcome", "run_check"]
+__all__ = ["CHECKS", "Mismatch", "Result", "Trial", "check", "leaves", "outcome", "run_check"]
 
-CHECKS: dict[str, Callable[[Operation], None]] = {
+CHECKS: dict[str, Callable[[Trial], None]] = {
     function.__name__.replace("_", " "): function
     for module in (transforms, programs, processes)
     for function in module.CHECKS
@@ -52,15 +53,15 @@ def outcome(check: str, case: str, run: Callable[[], None]) -> Result:
     return Result(check, case, "passed")
 
 
-def run_check(operation: Operation, check: str) -> Result:
-    """Run one check of CHECKS on an operation."""
-    return outcome(check, operation.name, lambda: CHECKS[check](operation))
+def run_check(trial: Trial, check: str) -> Result:
+    """Run one check of CHECKS on an trial."""
+    return outcome(check, trial.name, lambda: CHECKS[check](trial))
 
 
-def check(operation: Operation) -> Iterator[Result]:
-    """Every check on an operation, one after the other."""
+def check(trial: Trial) -> Iterator[Result]:
+    """Every check on an trial, one after the other."""
     for name in CHECKS:
-        yield run_check(operation, name)
+        yield run_check(trial, name)
 
 
 def _refusal(error: BaseException | None) -> str | None:
@@ -69,7 +70,7 @@ def _refusal(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, BackendError):
             return "; ".join(error.reasons)
-        if isinstance(error, Unsupported):
+        if isinstance(error, Unsupported | GuardOnDataDependentSymNode):
             return f"torch does not compile it: {str(error).splitlines()[0]}"
         error = error.__cause__ or error.__context__
     # processes and compilers pass on an error's text only

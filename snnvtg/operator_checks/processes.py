@@ -11,17 +11,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from snnvtg.errors import BackendError
-from snnvtg.operator_checks.subject import Mismatch, Operation, gradients, same, same_values
+from snnvtg.operator_checks.subject import Mismatch, Trial, gradients, same, same_values
 
 SIZE, ITEMS, PATIENCE = 3, 12, 120.0  # PATIENCE: seconds until a worker counts as hung
 REFUSED = 4  # exit status of a child whose backend refuses
 
 
 class Items(Dataset):
-    """Item i is the operation's outputs and gradients at the inputs of seed i; every other one is large."""
+    """Item i is the outputs and gradients at the inputs of seed i; every other one is large."""
 
-    def __init__(self, operation: Operation):
-        self.run, self.inputs, self.sizes = operation.run, operation.inputs, (SIZE, operation.large)
+    def __init__(self, trial: Trial):
+        self.run, self.inputs, self.sizes = trial.run, trial.inputs, (SIZE, trial.large)
 
     def __len__(self) -> int:
         return ITEMS
@@ -30,40 +30,40 @@ class Items(Dataset):
         return gradients(self.run, self.inputs(self.sizes[i % 2], i))
 
 
-def _compare(operation: Operation, what: str, answers) -> None:
+def _compare(trial: Trial, what: str, answers) -> None:
     for i, (outputs, grads) in enumerate(answers):
-        expected = gradients(operation.reference, operation.inputs((SIZE, operation.large)[i % 2], i))
-        same_values(operation, f"{what}, item {i}: output", outputs, expected[0])
-        same(f"{what}, item {i}: gradient", grads, expected[1], operation.tolerance)
+        expected = gradients(trial.reference, trial.inputs((SIZE, trial.large)[i % 2], i))
+        same_values(trial, f"{what}, item {i}: output", outputs, expected[0])
+        same(f"{what}, item {i}: gradient", grads, expected[1], trial.tolerance)
 
 
-def threads(operation: Operation) -> None:
+def threads(trial: Trial) -> None:
     """Four threads at once, as torch.nn.DataParallel runs its replicas, and as the autograd engine runs devices."""
-    items = Items(operation)
+    items = Items(trial)
     with ThreadPoolExecutor(4) as pool:
-        _compare(operation, "threads", list(pool.map(items.__getitem__, range(ITEMS))))
+        _compare(trial, "threads", list(pool.map(items.__getitem__, range(ITEMS))))
 
 
-def forked_loader_workers(operation: Operation) -> None:
+def forked_loader_workers(trial: Trial) -> None:
     """A DataLoader whose workers are forks of a process that has computed, and computes on beside them."""
-    items = Items(operation)
+    items = Items(trial)
     items[1]
     loader = DataLoader(items, None, num_workers=2, multiprocessing_context="fork", timeout=PATIENCE)
-    _compare(operation, "forked worker", loader)
+    _compare(trial, "forked worker", loader)
 
 
-def spawned_loader_workers(operation: Operation) -> None:
+def spawned_loader_workers(trial: Trial) -> None:
     """A DataLoader whose workers are fresh processes."""
-    items = Items(operation)
+    items = Items(trial)
     pickle.dumps(items)
     loader = DataLoader(items, None, num_workers=1, multiprocessing_context="spawn", timeout=PATIENCE)
-    _compare(operation, "spawned worker", loader)
+    _compare(trial, "spawned worker", loader)
 
 
-def results_are_private_to_a_process(operation: Operation) -> None:
+def results_are_private_to_a_process(trial: Trial) -> None:
     """What a forked child writes into a result leaves the parent's alone, and the child computes rightly itself."""
-    inputs = operation.inputs(operation.large, 0)
-    outputs = operation.run(*inputs)
+    inputs = trial.inputs(trial.large, 0)
+    outputs = trial.run(*inputs)
     kept = [out.clone() for out in outputs]
 
     def child() -> None:
@@ -71,12 +71,12 @@ def results_are_private_to_a_process(operation: Operation) -> None:
         for out in outputs:
             out.detach().fill_(-7)
         try:
-            again = operation.run(*inputs)
+            again = trial.run(*inputs)
         except BackendError:
             os._exit(REFUSED)
         try:
             # with another number of threads sums may take another order
-            same("result in a forked child", again, kept, 0.0 if operation.exact else operation.tolerance)
+            same("result in a forked child", again, kept, 0.0 if trial.exact else trial.tolerance)
         except Mismatch:
             os._exit(3)
         os._exit(0)
@@ -92,18 +92,18 @@ def results_are_private_to_a_process(operation: Operation) -> None:
     same("result after the child wrote into its copy", outputs, kept, 0.0)
 
 
-def backward_in_another_thread(operation: Operation) -> None:
+def backward_in_another_thread(trial: Trial) -> None:
     """Forward in one thread, backward in another."""
-    inputs = [t.clone().requires_grad_() for t in operation.inputs(SIZE, 0)]
-    outputs = operation.run(*inputs)
+    inputs = [t.clone().requires_grad_() for t in trial.inputs(SIZE, 0)]
+    outputs = trial.run(*inputs)
     found: list[tuple[Tensor, ...]] = []
     weights = [torch.ones_like(out) for out in outputs]
     thread = threading.Thread(target=lambda: found.append(torch.autograd.grad(outputs, inputs, weights)))
     thread.start()
     thread.join()
     again = [t.detach().clone().requires_grad_() for t in inputs]
-    expected = torch.autograd.grad(operation.reference(*again), again, weights)
-    same("backward in another thread: gradient", found[0] if found else (), expected, operation.tolerance)
+    expected = torch.autograd.grad(trial.reference(*again), again, weights)
+    same("backward in another thread: gradient", found[0] if found else (), expected, trial.tolerance)
 
 
 CHECKS = (

@@ -14,7 +14,7 @@ class Mismatch(AssertionError):
 
 
 @dataclass(frozen=True)
-class Operation:
+class Trial:
     """One operator run by one backend, as a function of tensors.
 
     `run` and `reference` take the tensors of `inputs` and return a tuple of tensors; every input and output is
@@ -76,13 +76,13 @@ def same(what: str, mine: Sequence[Tensor], expected: Sequence[Tensor], toleranc
             raise Mismatch(f"{what} {i}: off by {error:.3g}, largest value {size:.3g}, allowed {tolerance:g} relative")
 
 
-def same_values(operation: Operation, what: str, mine: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
-    """`same` with the operation's tolerance for values."""
-    same(what, mine, expected, 0.0 if operation.exact else operation.tolerance)
+def same_values(trial: Trial, what: str, mine: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    """`same` with the trial's tolerance for values."""
+    same(what, mine, expected, 0.0 if trial.exact else trial.tolerance)
 
 
-def same_answer(operation: Operation, function: Function, tensors: Sequence[Tensor], what: str = "") -> None:
+def same_answer(trial: Trial, function: Function, tensors: Sequence[Tensor], what: str = "") -> None:
     """Raise Mismatch unless `function` has the reference's outputs and gradients at `tensors`."""
-    mine, expected = gradients(function, tensors), gradients(operation.reference, tensors)
-    same_values(operation, f"{what}output", mine[0], expected[0])
-    same(f"{what}gradient of input", mine[1], expected[1], operation.tolerance)
+    mine, expected = gradients(function, tensors), gradients(trial.reference, tensors)
+    same_values(trial, f"{what}output", mine[0], expected[0])
+    same(f"{what}gradient of input", mine[1], expected[1], trial.tolerance)

@@ -10,14 +10,14 @@ from torch.utils.checkpoint import checkpoint
 
 from snnvtg.operator_checks.subject import (
     Function,
-    Operation,
+    Trial,
     gradients,
     leaves,
     loss,
-    weights_like,
     same,
     same_answer,
     same_values,
+    weights_like,
 )
 
 SIZE, MEMBERS = 3, 3
@@ -36,89 +36,89 @@ def _looped(function: Function, in_dims: Sequence[int | None]) -> Function:
     return run
 
 
-def vmap_over_inputs(operation: Operation) -> None:
+def vmap_over_inputs(trial: Trial) -> None:
     """All inputs batched, each one alone, and the first along its last axis; values and gradients."""
-    members = [operation.inputs(SIZE, seed) for seed in range(MEMBERS)]
+    members = [trial.inputs(SIZE, seed) for seed in range(MEMBERS)]
     count = len(members[0])
     ways = [(0,) * count, *(tuple(0 if i == j else None for j in range(count)) for i in range(count))]
     ways.append((-1, *(None,) * (count - 1)))
     for in_dims in ways:
         columns = zip(in_dims, zip(*members, strict=True), strict=True)
         tensors = [column[0] if d is None else torch.stack(column, d) for d, column in columns]
-        expected = gradients(_looped(operation.reference, in_dims), tensors)
-        mine = gradients(vmap(operation.run, in_dims=in_dims), tensors)
-        same_values(operation, f"vmap {in_dims}: output", mine[0], expected[0])
-        same(f"vmap {in_dims}: gradient of input", mine[1], expected[1], operation.tolerance)
+        expected = gradients(_looped(trial.reference, in_dims), tensors)
+        mine = gradients(vmap(trial.run, in_dims=in_dims), tensors)
+        same_values(trial, f"vmap {in_dims}: output", mine[0], expected[0])
+        same(f"vmap {in_dims}: gradient of input", mine[1], expected[1], trial.tolerance)
 
 
-def vmap_twice(operation: Operation) -> None:
+def vmap_twice(trial: Trial) -> None:
     """vmap within vmap, over the first input."""
-    first, *rest = operation.inputs(SIZE, 0)
+    first, *rest = trial.inputs(SIZE, 0)
     stacked = torch.stack([first, first.flip(0)]).unsqueeze(1).repeat(1, 2, *(1,) * first.dim())
     stacked[:, 1] *= 0.5
 
     def inner(x: Tensor) -> tuple[Tensor, ...]:
-        return operation.run(x, *rest)
+        return trial.run(x, *rest)
 
     mine = vmap(vmap(inner))(stacked)
     expected = [
         torch.stack(parts).unflatten(0, (2, 2))
-        for parts in zip(*(operation.reference(x, *rest) for x in stacked.flatten(0, 1)), strict=True)
+        for parts in zip(*(trial.reference(x, *rest) for x in stacked.flatten(0, 1)), strict=True)
     ]
-    same_values(operation, "vmap of vmap: output", mine, expected)
+    same_values(trial, "vmap of vmap: output", mine, expected)
 
 
-def func_grad(operation: Operation) -> None:
+def func_grad(trial: Trial) -> None:
     """torch.func.grad to every input, and per-sample gradients with vmap(grad)."""
-    members = [operation.inputs(SIZE, seed) for seed in range(MEMBERS)]
+    members = [trial.inputs(SIZE, seed) for seed in range(MEMBERS)]
     every = tuple(range(len(members[0])))
-    differentiated = grad(lambda *tensors: loss(operation.run(*tensors)), argnums=every)
-    expected = [gradients(operation.reference, tensors)[1] for tensors in members]
-    same("func.grad: gradient of input", differentiated(*members[0]), expected[0], operation.tolerance)
+    differentiated = grad(lambda *tensors: loss(trial.run(*tensors)), argnums=every)
+    expected = [gradients(trial.reference, tensors)[1] for tensors in members]
+    same("func.grad: gradient of input", differentiated(*members[0]), expected[0], trial.tolerance)
     each = vmap(differentiated)(*(torch.stack(column) for column in zip(*members, strict=True)))
     stacked = [torch.stack(column) for column in zip(*expected, strict=True)]
-    same("vmap(grad): gradient of input", each, stacked, operation.tolerance)
+    same("vmap(grad): gradient of input", each, stacked, trial.tolerance)
 
 
-def func_jvp(operation: Operation) -> None:
+def func_jvp(trial: Trial) -> None:
     """torch.func.jvp: right, or refused."""
-    inputs = operation.inputs(SIZE, 0)
-    _, mine = torch.func.jvp(operation.run, inputs, tuple(weights_like(inputs)))
-    same("func.jvp: tangent of output", mine, _tangents(operation, inputs), operation.tolerance)
+    inputs = trial.inputs(SIZE, 0)
+    _, mine = torch.func.jvp(trial.run, inputs, tuple(weights_like(inputs)))
+    same("func.jvp: tangent of output", mine, _tangents(trial, inputs), trial.tolerance)
 
 
-def forward_mode(operation: Operation) -> None:
+def forward_mode(trial: Trial) -> None:
     """Dual tensors of torch.autograd.forward_ad: right, or refused."""
-    inputs = operation.inputs(SIZE, 0)
+    inputs = trial.inputs(SIZE, 0)
     with forward_ad.dual_level():
         duals = [forward_ad.make_dual(t, tangent) for t, tangent in zip(inputs, weights_like(inputs), strict=True)]
-        mine = [forward_ad.unpack_dual(out).tangent for out in operation.run(*duals)]
-    expected = _tangents(operation, inputs)
+        mine = [forward_ad.unpack_dual(out).tangent for out in trial.run(*duals)]
+    expected = _tangents(trial, inputs)
     mine = [torch.zeros_like(two) if one is None else one for one, two in zip(mine, expected, strict=True)]
-    same("forward_ad: tangent of output", mine, expected, operation.tolerance)
+    same("forward_ad: tangent of output", mine, expected, trial.tolerance)
 
 
-def _tangents(operation: Operation, inputs: Sequence[Tensor]) -> list[Tensor]:
+def _tangents(trial: Trial, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Tangents of the reference from reverse mode alone: the gradient is linear in the outputs' weights."""
     tensors = leaves(inputs)
-    outputs = operation.reference(*tensors)
+    outputs = trial.reference(*tensors)
     cotangents = [torch.zeros_like(out, requires_grad=True) for out in outputs]
     pulled = torch.autograd.grad(outputs, tensors, cotangents, create_graph=True)
     along = sum((g * t).sum() for g, t in zip(pulled, weights_like(inputs), strict=True))
     return list(torch.autograd.grad(along, cotangents))
 
 
-def second_derivatives(operation: Operation) -> None:
+def second_derivatives(trial: Trial) -> None:
     """The gradient of a gradient penalty, by torch.autograd and by torch.func: right, or refused."""
-    inputs = operation.inputs(SIZE, 0)
-    expected = _penalty(operation.reference, inputs)
-    same("penalty: gradient of input", _penalty(operation.run, inputs), expected, 10 * operation.tolerance)
+    inputs = trial.inputs(SIZE, 0)
+    expected = _penalty(trial.reference, inputs)
+    same("penalty: gradient of input", _penalty(trial.run, inputs), expected, 10 * trial.tolerance)
     every = tuple(range(len(inputs)))
 
     def penalty(*tensors: Tensor) -> Tensor:
-        return sum(g.square().sum() for g in grad(lambda *ts: loss(operation.run(*ts)), argnums=every)(*tensors))
+        return sum(g.square().sum() for g in grad(lambda *ts: loss(trial.run(*ts)), argnums=every)(*tensors))
 
-    same("func penalty: gradient of input", grad(penalty, every)(*inputs), expected, 10 * operation.tolerance)
+    same("func penalty: gradient of input", grad(penalty, every)(*inputs), expected, 10 * trial.tolerance)
 
 
 def _penalty(function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -127,24 +127,24 @@ def _penalty(function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]
     return torch.autograd.grad(sum(g.square().sum() for g in first), tensors, materialize_grads=True)
 
 
-def checkpointing(operation: Operation) -> None:
+def checkpointing(trial: Trial) -> None:
     """torch.utils.checkpoint of both kinds: values and gradients as without."""
     for reentrant in (False, True):
 
         def run(*tensors: Tensor, reentrant: bool = reentrant) -> tuple[Tensor, ...]:
-            return checkpoint(operation.run, *tensors, use_reentrant=reentrant)
+            return checkpoint(trial.run, *tensors, use_reentrant=reentrant)
 
-        same_answer(operation, run, operation.inputs(SIZE, 0), f"checkpoint, use_reentrant={reentrant}: ")
+        same_answer(trial, run, trial.inputs(SIZE, 0), f"checkpoint, use_reentrant={reentrant}: ")
 
 
-def autocast(operation: Operation) -> None:
+def autocast(trial: Trial) -> None:
     """Float32 inputs under autocast to bfloat16: values and gradients as without, to the same precision."""
 
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(tensors[0].device.type, torch.bfloat16):
-            return operation.run(*tensors)
+            return trial.run(*tensors)
 
-    same_answer(operation, run, operation.inputs(SIZE, 0), "autocast: ")
+    same_answer(trial, run, trial.inputs(SIZE, 0), "autocast: ")
 
 
 CHECKS = (

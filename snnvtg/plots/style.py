@@ -7,6 +7,8 @@ import matplotlib as mpl
 
 BLUE, ORANGE, GREEN, RED, GREY, PURPLE = "#2563a8", "#d9772b", "#3a8f5c", "#b8383b", "#6b7280", "#7b5aa6"
 INK = "#1f2933"
+LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (RED, "v"))
+"""colour and marker of the first, second, … line"""
 
 _SETTINGS = {
     "figure.dpi": 110,

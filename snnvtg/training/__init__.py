@@ -1,17 +1,7 @@
-"""Losses, the training loop, checkpoints and evaluation."""
+"""The training loop, checkpoints and evaluation: they know the contract for models, and no model."""
 
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
-from snnvtg.training.config import PRESETS, LossConfig, Preset, TrainingConfig
 from snnvtg.training.evaluation import evaluate
 from snnvtg.training.loop import train
 
-__all__ = [
-    "PRESETS",
-    "Checkpoint",
-    "LossConfig",
-    "Preset",
-    "TrainingConfig",
-    "evaluate",
-    "load_checkpoint",
-    "train",
-]
+__all__ = ["Checkpoint", "evaluate", "load_checkpoint", "train"]

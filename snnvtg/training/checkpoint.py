@@ -1,4 +1,4 @@
-"""Checkpoints: everything a model needs to run again, or a training run to go on."""
+"""Checkpoints: everything a model needs to run again, or a training run to resume."""
 
 import dataclasses
 import pickle
@@ -13,19 +13,17 @@ import torch
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError, first_line
 from snnvtg.files import atomic
-from snnvtg.models import MODELS
-from snnvtg.training.config import TrainingConfig
+from snnvtg.models import GroundingModel, Recipe, TrainingConfig, model_class, model_name
+from snnvtg.plugins import is_outside
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model as it lies on disk."""
+    """A trained model as stored on disk."""
 
-    model_name: str
-    model_config: Any
-    training_config: TrainingConfig
+    recipe: Recipe
     video_width: int
     text_width: int
     feature_names: tuple[str, ...]
@@ -33,7 +31,7 @@ class Checkpoint:
     clip_length: float
     state: dict[str, torch.Tensor]
     progress: dict[str, Any]
-    """epoch, validation history; for a run that can go on also the optimiser, averages and random states"""
+    """epoch, validation history; for a run that can resume also the optimiser, averages and random states"""
     text_name: str = ""
     """the text encoder's name; empty where unknown (an older checkpoint): then the width alone can be checked"""
     text_marks: Mapping[str, str] = field(default_factory=dict)
@@ -41,10 +39,14 @@ class Checkpoint:
     longest: int = 0
     """clips of the longest training video; 0 where an older version did not say"""
 
-    def build(self) -> torch.nn.Module:
+    @property
+    def model_name(self) -> str:
+        """The name of the model's class, as a command line gives it."""
+        return model_name(self.recipe.model_class)
+
+    def build(self) -> GroundingModel:
         """The model with its weights, in evaluation mode."""
-        _, model_class = MODELS[self.model_name]
-        model = model_class(self.model_config, self.video_width, self.text_width)
+        model = self.recipe.model_class(self.recipe.model, self.video_width, self.text_width)
         model.load_state_dict(self.state)
         return model.eval()
 
@@ -60,7 +62,7 @@ class Checkpoint:
         self.require_text(data.text_name, data.text_marks, path)
 
     def require_text(self, name: str, marks: Mapping[str, str], path: Path) -> None:
-        """Raise InputError where the text encoder `name` with its `marks` is not the one of training.
+        """Raise InputError where the text encoder `name` with its `marks` is not the one used in training.
 
         What one side does not know (an older checkpoint, a token file) cannot differ.
         """
@@ -77,15 +79,20 @@ class Checkpoint:
                 )
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
-        content = dataclasses.asdict(dataclasses.replace(self, state={}, progress={}, text_marks=dict(self.text_marks)))
-        content |= {"state": self.state, "progress": self.progress, "format": FORMAT}
+        """Write the checkpoint atomically."""
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content |= {"format": FORMAT, "text_marks": dict(self.text_marks), "model_name": self.model_name}
+        recipe = content.pop("recipe")
+        content |= {"model": dataclasses.asdict(recipe.model), "training": dataclasses.asdict(recipe.training)}
         with atomic(path) as scratch:
             torch.save(content, scratch)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; InputError names the file where it is missing, truncated or of another kind."""
+def load_checkpoint(path: Path, outside: type[GroundingModel] | None = None) -> Checkpoint:
+    """Read a checkpoint; InputError names the file where it is missing, truncated or of another kind.
+
+    A model from outside the package is only loaded where the caller names it: no file decides what code is imported.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; train one with experiments/train.py")
     try:
@@ -96,16 +103,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
             said = "it holds something else than tensors and settings"
         raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({said}); train it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this toolkit (expected format {FORMAT}); train it again")
+        raise InputError(f"{path}: not a checkpoint of this version (expected format {FORMAT}); train it again")
     try:
-        config_class, _ = MODELS[content["model_name"]]
+        cls = _class_of(content.pop("model_name"), outside, path)
         converter = cattrs.Converter(forbid_extra_keys=True)
-        return Checkpoint(
-            **{
-                key: value for key, value in content.items() if key not in {"format", "model_config", "training_config"}
-            },
-            model_config=converter.structure(content["model_config"], config_class),
-            training_config=converter.structure(content["training_config"], TrainingConfig),
-        )
+        model = converter.structure(content.pop("model"), cls.config_class)
+        training = converter.structure(content.pop("training"), TrainingConfig)
+        del content["format"]
+        return Checkpoint(recipe=Recipe(cls, model, training), **content)
     except (KeyError, TypeError, cattrs.BaseValidationError) as error:
         raise InputError(f"{path}: written by another version of this toolkit ({error}); train it again") from error
+
+
+def _class_of(name: str, outside: type[GroundingModel] | None, path: Path) -> type[GroundingModel]:
+    """The class called `name`; one from outside the package has to be `outside`."""
+    if not is_outside(name):
+        return model_class(name)
+    if outside is None or model_name(outside) != name:
+        given = "" if outside is None else f", not {model_name(outside)}"
+        raise InputError(f"{path}: holds a model from outside the package{given}; name it with --model {name}")
+    return outside

@@ -1,32 +1,25 @@
 """Training: Adam, best epoch by validation, checkpoints that resume to the same figures."""
 
 import math
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from snnvtg import memory
-from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
+from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
-from snnvtg.models import MODELS
+from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
-from snnvtg.training.config import TrainingConfig
-from snnvtg.training.evaluation import evaluate
-from snnvtg.training.losses import grounding_losses
-from snnvtg.training.rates import recorded_rates
+from snnvtg.training.evaluation import evaluate, evaluation_of
 
 
 def train(
-    model_name: str,
-    model_config: Any,
-    config: TrainingConfig,
+    recipe: Recipe,
     data: DataSplits,
     *,
     seed: int,
@@ -34,19 +27,20 @@ def train(
     device: str = "cpu",
     quiet: bool = False,
 ) -> Checkpoint:
-    """Train a model and return its best epoch by the validation metric `config.select_on`.
+    """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
-    `last.pt` there goes on from it, and ends with the figures of an undisturbed run (exactly so on CPU). On a CPU the
+    `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). On a CPU the
     process keeps the memory it frees from then on (`snnvtg.memory.keep_freed_memory`).
     """
+    config = recipe.training
     if config.precision == "bf16" and device == "cpu":
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
         memory.keep_freed_memory()
-    run = _Run(model_name, model_config, config, data, seed, device)
+    run = _Run(recipe, data, seed, device)
     if folder is not None and (folder / "last.pt").is_file():
-        run.restore(load_checkpoint(folder / "last.pt"), folder / "last.pt")
+        run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
     epochs = tqdm(range(run.epoch, config.epochs), initial=run.epoch, total=config.epochs, disable=quiet, leave=False)
     for _ in epochs:
         figures = run.one_epoch()
@@ -61,27 +55,20 @@ def train(
 class _Run:
     """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
 
-    def __init__(
-        self, model_name: str, model_config: Any, config: TrainingConfig, data: DataSplits, seed: int, device: str
-    ):
+    def __init__(self, recipe: Recipe, data: DataSplits, seed: int, device: str):
         torch.manual_seed(seed)
-        self.model_name, self.model_config, self.config, self.data, self.seed = (
-            model_name,
-            model_config,
-            config,
-            data,
-            seed,
-        )
-        self.device = device
-        model = MODELS[model_name][1](model_config, data.video_width, data.text_width)
-        fit_inputs(model, data.train)
+        self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
+        model = recipe.model_class(recipe.model, data.video_width, data.text_width)
+        check_needs(model, data)
+        model.fit(data.train)
         self.model = model.to(device)
+        self.select_on = self.config.select_on or evaluation_of(model, data.val).select_on
         self.average = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
-        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
-        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
+        settings = {"lr": self.config.learning_rate, "weight_decay": self.config.weight_decay, "fused": True}
         self.learned_neurons = [m for m in self.model.modules() if isinstance(m, LIF) and list(m.parameters())]
         self.optimiser = optimiser(self._parameter_groups(), **settings)
-        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        self.steps_per_epoch = math.ceil(len(data.train) / self.config.batch_size)
         self.epoch = self.best_epoch = self.step = 0
         self.best_state: dict[str, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
@@ -89,7 +76,7 @@ class _Run:
     def one_epoch(self) -> dict[str, float]:
         """Train one epoch, validate, and keep the weights if they are the best so far."""
         self.model.train()
-        # seeded anew each epoch, so that a resumed run draws what an undisturbed one would
+        # seeded anew each epoch, so that a resumed run draws what an uninterrupted one would
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
@@ -98,10 +85,7 @@ class _Run:
         self.epoch += 1
         metrics, _ = self._validate()
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
-        if (
-            not self.best_state
-            or metrics[self.config.select_on] > self.history[self.best_epoch - 1][self.config.select_on]
-        ):
+        if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
             self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}
         return self.history[-1]
@@ -112,10 +96,9 @@ class _Run:
         if self.config.word_dropout:
             batch = drop_words(batch, self.config.word_dropout)
         mixed = torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16")
-        recording = recorded_rates(self.model) if self.config.loss.rate else nullcontext()
-        with mixed, recording as rates:
+        with mixed:
             output = self.model(batch)
-        loss = sum(grounding_losses(output, batch, self.config.loss, rates).values())
+        loss = sum(self.model.losses(output, batch).values())
         if not torch.isfinite(loss):
             raise InputError(
                 f"training diverged at step {self.step} (loss {loss.item()}); lower learning_rate "
@@ -187,9 +170,7 @@ class _Run:
                 "best_state": self.best_state,
             }
         return Checkpoint(
-            model_name=self.model_name,
-            model_config=self.model_config,
-            training_config=self.config,
+            recipe=self.recipe,
             video_width=self.data.video_width,
             text_width=self.data.text_width,
             feature_names=tuple(self.data.feature_names),
@@ -202,15 +183,9 @@ class _Run:
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:
-        """Go on from `saved`; refuses a run of another configuration or seed."""
-        mine = (self.model_config, self.config, self.seed, self.data.video_width, self.data.text_width)
-        theirs = (
-            saved.model_config,
-            saved.training_config,
-            saved.progress["seed"],
-            saved.video_width,
-            saved.text_width,
-        )
+        """Resume from `saved`; refuses a run of another configuration or seed."""
+        mine = (self.recipe, self.seed, self.data.video_width, self.data.text_width)
+        theirs = (saved.recipe, saved.progress["seed"], saved.video_width, saved.text_width)
         # written by older versions without it
         same_data = saved.progress.get("data_checksum", self.data.checksum) == self.data.checksum
         if mine != theirs or not same_data:
@@ -226,11 +201,13 @@ class _Run:
         self.epoch, self.best_epoch, self.step = progress["epoch"], progress["best_epoch"], progress["step"]
 
 
-def fit_inputs(model: nn.Module, dataset: GroundingDataset) -> None:
-    """Standardise the model's inputs by the training set, each dimension on its own, and fit its linear alignment."""
-    model.project_vis.fit(*feature_statistics(dataset))
-    words = np.concatenate(dataset.texts)
-    mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
-    model.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
-    if model.alignment is not None:
-        model.alignment.fit(dataset)
+def check_needs(model: GroundingModel, data: DataSplits) -> None:
+    """InputError where the data lacks the feature layers that the model needs, or the model lacks what it is for."""
+    if model.needs.every_video and not model.ranks_videos():
+        raise InputError(f"{type(model).__name__} needs every video, and lacks `search` or `relevance` to rank them by")
+    wanted, there = model.needs.num_layers, data.num_layers
+    if wanted != there:
+        raise InputError(
+            f"{type(model).__name__} reads {wanted} feature layers, {data.name} has {there}; "
+            f"extract the features with --layers {wanted}, or change the model's settings"
+        )

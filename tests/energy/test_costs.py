@@ -9,14 +9,14 @@ from torch import nn
 from snnvtg.energy import (
     COST_MODELS,
     Account,
-    CostModel,
+    ChipModel,
+    ComputeModel,
     Ledger,
     MemoryModel,
     OpRecord,
     energy_breakdown_pj,
     energy_pj,
     load_cost_model,
-    load_memory_model,
 )
 from snnvtg.energy.costs import TABLES
 from snnvtg.errors import InputError
@@ -88,7 +88,7 @@ def test_a_neuron_update_without_a_price_is_left_to_the_host():
 def test_totals_price_like_their_account():
     account = softmax_account()
     for name, model in COST_MODELS.items():
-        if isinstance(model, CostModel):
+        if isinstance(model, ComputeModel | ChipModel):
             assert energy_pj(account.totals, name) == energy_pj(account, name)
 
 
@@ -127,7 +127,7 @@ def test_weights_beyond_the_cache_come_from_dram():
     with torch.no_grad(), Ledger(layer := nn.Linear(64, 32, bias=False), strict=True) as ledger:
         layer(torch.randn(1, 64))
     fields = json.loads((TABLES / "memory_lemaire_new_sram.json").read_text())
-    small = MemoryModel(**{**fields, "cache_bytes": 2048})
+    small = MemoryModel(**{**fields, "cache_bytes": 2048, "rest": COST_MODELS["45nm_fp32"]})
     beyond = 64 * 32 * 4 - 2048
     assert energy_breakdown_pj(ledger, small)["dram"] == pytest.approx(beyond / 8 * 1950)
 
@@ -160,8 +160,13 @@ def test_users_add_their_own_model(tmp_path):
     ("content", "message"),
     [
         ("{", "expected a JSON object"),
-        ('{"name": "x"}', "expected a JSON object"),
-        ('{"name": "x", "kind": "compute", "title": "", "source": "", "pj": {}}', "prices for mac"),
+        ('{"name": "x"}', "`kind`, one of compute, chip, memory"),
+        ('{"name": "x", "kind": "compute", "title": "", "source": "", "pj": {}, "pjs": 1}', "absent: special_in_muls"),
+        (
+            '{"name": "x", "kind": "compute", "title": "", "source": "", "pj": {}, "special_in_muls": {},'
+            ' "special_mul_pj": 1}',
+            "pj to give mac",
+        ),
         ('{"name": "x", "kind": "chip", "title": "", "source": "", "pj": {"synop": 1, "neuron_update": 0}}', "host"),
         (
             '{"name": "x", "kind": "chip", "title": "", "source": "", "host": "45nm_fp32",'
@@ -183,9 +188,8 @@ def test_a_bad_table_is_named(tmp_path, content, message):
 
 
 def test_a_missing_table_is_named(tmp_path):
-    for load in (load_cost_model, load_memory_model):
-        with pytest.raises(InputError, match="no such file"):
-            load(tmp_path / "none.json")
+    with pytest.raises(InputError, match="no such file"):
+        load_cost_model(tmp_path / "none.json")
 
 
 def test_an_unknown_model_lists_the_known():

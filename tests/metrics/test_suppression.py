@@ -1,7 +1,7 @@
 import numpy as np
 
 from snnvtg.metrics import nms
-from snnvtg.spans import pairwise_iou
+from snnvtg.windows import pairwise_iou
 
 
 def test_overlap_above_the_threshold_is_dropped_and_at_it_kept():

@@ -1,4 +1,4 @@
-"""Every backend against the law, and the suite against backends that are wrong on purpose."""
+"""Every backend against the reference, and the suite against backends that are wrong on purpose."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ FULL = ("reference", "fused", "torch")  # these refuse nothing
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("backend", HERE)
-def test_backend_equals_the_law(backend, check):
+def test_backend_equals_the_reference(backend, check):
     results = [run_check(Subject(BACKENDS[backend]), check, case) for case in CASES]
     assert [r for r in results if r.outcome == "failed"] == []
     assert results[0].outcome == "passed", "the default neuron is refused by nobody"

@@ -121,5 +121,5 @@ def test_threads_do_not_change_the_answer():
 def test_equals_the_reference_bit_for_bit_whatever_the_numbers(shape, beta, v_threshold, soft, scale, seed):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * scale
     parameters = LIFParameters(beta=beta, v_threshold=v_threshold, reset="soft" if soft else "hard")
-    mine, law = (lif(x, parameters, backend=backend) for backend in ("fused", "reference"))
-    assert torch.equal(mine[0], law[0]) and torch.equal(mine[1], law[1])
+    mine, reference = (lif(x, parameters, backend=backend) for backend in ("fused", "reference"))
+    assert torch.equal(mine[0], reference[0]) and torch.equal(mine[1], reference[1])

@@ -1,4 +1,4 @@
-"""The law, worked out by hand."""
+"""The reference, worked out by hand."""
 
 import pytest
 import torch

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from snnvtg.backends import forget
 from snnvtg.errors import BackendError
 from snnvtg.neurons import LIF, LIFParameters, available_backends
 from snnvtg.neurons.backends import spikingjelly
 from snnvtg.neurons.backends.base import Neuron
 from snnvtg.neurons.backends.spikingjelly_cupy import SPIKINGJELLY_CUPY
-from snnvtg.neurons.conformance import conform
+from snnvtg.neurons.conformance import Subject, values
 
 SCRIPT = Path(__file__).parent / "old_spikingjelly" / "make_environment.py"
 
@@ -32,8 +33,10 @@ def test_on_a_cpu_tensor_it_says_that_its_kernels_are_for_cuda():
 )
 def test_other_versions_are_refused_with_the_reason(monkeypatch, version, told):
     monkeypatch.setattr(spikingjelly, "version", lambda: version)
+    forget()
     with pytest.raises(BackendError) as caught:
         LIF(backend="spikingjelly-cupy")
+    forget()
     assert told in caught.value.reasons[0]
     assert "spikingjelly==0.0.0.0.14" in caught.value.remedy
 
@@ -67,4 +70,4 @@ def test_cupy_kernels_on_the_gpu():
     reasons = available_backends("cuda")["spikingjelly-cupy"]
     if reasons:
         pytest.skip("; ".join(reasons))
-    assert [r for r in conform(SPIKINGJELLY_CUPY, "cuda") if r.outcome == "failed"] == []
+    assert [r for r in values(Subject(SPIKINGJELLY_CUPY, "cuda")) if r.outcome == "failed"] == []

@@ -10,7 +10,7 @@ import torch
 
 from snnvtg.neurons import available_backends
 from snnvtg.neurons.backends.fused import FUSED
-from snnvtg.neurons.conformance import conform
+from snnvtg.neurons.conformance import Subject, values
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -29,8 +29,8 @@ def test_kernels_in_the_interpreter_and_the_compiler():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_kernels_on_the_gpu_equal_the_law():
-    assert [r for r in conform(FUSED, "cuda") if r.outcome != "passed"] == []
+def test_kernels_on_the_gpu_equal_the_reference():
+    assert [r for r in values(Subject(FUSED, "cuda")) if r.outcome != "passed"] == []
 
 
 @pytest.mark.gpu

@@ -4,7 +4,7 @@ import pytest
 
 from snnvtg.operator_checks import CHECKS, run_check
 from snnvtg.scan import CAUSAL_CONV1D, available_backends
-from snnvtg.scan.conformance import RUNS, main, operations
+from snnvtg.scan.conformance import RUNS, main, trials
 
 SCAN = [name for name, reasons in available_backends().items() if reasons is None and name != "reference"]
 CONVOLUTION = [name for name, reasons in CAUSAL_CONV1D.available().items() if reasons is None and name != "reference"]
@@ -27,8 +27,8 @@ def cases():
 
 @pytest.mark.parametrize("kind, backend, check", list(cases()))
 def test_every_check_is_passed_or_refused(kind, backend, check):
-    (operation,) = [one for one in operations(backend) if one.name == kind]
-    result = run_check(operation, check)
+    (trial,) = [one for one in trials(backend) if one.name == kind]
+    result = run_check(trial, check)
     refuses = check in REFUSED and (kind.split(",")[0], backend) != PLAIN_TORCH
     refuses |= (backend, check) == ("numba", "forked loader workers")
     assert result.outcome == ("refused" if refuses else "passed"), result.detail

@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.origin import BINARY, Mark
+from snnvtg.energy.provenance import Provenance
 
 
 @dataclass(slots=True)
@@ -45,9 +46,13 @@ class Call:
         """Whether an operand descends from a LIF layer unmixed."""
         return self.provenance.is_spike(value)
 
+    def is_weight(self, value: object) -> bool:
+        """Whether an operand is a parameter or buffer of the model."""
+        return self.provenance.get(value) is Mark.WEIGHT
+
     def is_binary(self, value: object) -> bool:
         """Whether an operand is a spike tensor or a mask: a product with it is a choice, not a multiplication."""
-        return self.provenance.get(value) in (Mark.SPIKE, Mark.MASK)
+        return self.provenance.get(value) in BINARY
 
 
 def counts(**kinds: int) -> Counts:

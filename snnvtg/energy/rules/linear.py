@@ -4,7 +4,8 @@ Spikes × weights: each spike adds `fan-out` weights, so effective ACs = Σ over
 every pair. Both operands spikes (Q·Kᵀ): an accumulator changes only where both fire, so effective = coincidences. An
 integer operand and a spike operand ((Q·Kᵀ)·V): count what the spike operand selects. Everything else: dense MACs.
 With `skip_zero_weights` a weight of 0 is not added either (some tools count so; hardware has to know beforehand).
-A convolution's dense count includes the taps on its zero padding, as fvcore's and torch's do; its effective ACs do not.
+A convolution's taps on its zero padding are in no count, dense or effective: no spike reaches them, so a firing rate of
+1 gives the dense count. fvcore and torch count them.
 """
 
 import math
@@ -21,9 +22,11 @@ def product(call: Call, left: Tensor, right: Tensor) -> Counts:
     rows, inner, columns = left.shape[-2], left.shape[-1], right.shape[-1]
     batch = math.prod(left.shape[:-2])
     dense = batch * rows * inner * columns
+    if left.layout is not torch.strided or right.layout is not torch.strided:
+        return _sparse(call, left, right)
     left_fires, right_fires = call.is_spike(left), call.is_spike(right)
     if not left_fires and not right_fires:
-        call.dense_in = left.numel()
+        call.dense_in = right.numel() if call.is_weight(left) else left.numel()
         return {"mac": (dense, dense)}
     if (left_fires and right_fires) or call.skip_zero_weights:
         by_left, by_right = left.count_nonzero(-2), right.count_nonzero(-1)
@@ -34,6 +37,22 @@ def product(call: Call, left: Tensor, right: Tensor) -> Counts:
     driving, fan_out = (left, columns) if left_fires else (right, rows)
     call.spikes_in, call.dense_in = int(driving.count_nonzero()), driving.numel()
     return {"ac": (call.spikes_in * fan_out, dense)}
+
+
+def _sparse(call: Call, left: Tensor, right: Tensor) -> Counts:
+    """Each entry that is stored meets a row or column of the other operand; both sparse: on the average."""
+    rows, inner, columns = left.shape[-2], left.shape[-1], right.shape[-1]
+    stored = [tensor._nnz() if tensor.layout is not torch.strided else None for tensor in (left, right)]
+    if None not in stored:
+        pairs = -(-stored[0] * stored[1] // max(inner, 1))
+    else:
+        pairs = stored[0] * columns if stored[1] is None else stored[1] * rows
+    sparse = left if stored[0] is not None else right
+    if not call.is_spike(sparse):
+        call.dense_in = sparse._nnz()
+        return {"mac": (pairs, pairs)}
+    call.spikes_in, call.dense_in = sparse._nnz(), sparse.numel()
+    return {"ac": (pairs, rows * inner * columns)}
 
 
 def mm(call: Call) -> Counts:
@@ -61,12 +80,9 @@ def convolution(call: Call) -> Counts:
     """convolution(input (B, C, *), weight, bias, stride, padding, dilation, transposed, output_padding, groups)."""
     x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
     bias_adds = counts(add=call.numel if bias is not None else 0)
-    per_group = weight.shape[1] if transposed else weight.shape[0] // groups  # outputs an input channel reaches
-    taps = math.prod(weight.shape[2:])
-    if transposed:
-        dense = x.numel() * per_group * taps
-    else:
-        dense = call.numel * weight.shape[1] * taps
+    reached = _taps_reached(call.result.shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
+    per_group = _reached_outputs(weight, groups, transposed)
+    dense = dense_taps(x, call.result.shape, weight, stride, padding, dilation, transposed, groups)
     call.bias, call.dense_in = bias, x.numel()
     if not call.is_spike(x):
         return {"mac": (dense, dense), **bias_adds}
@@ -74,10 +90,21 @@ def convolution(call: Call) -> Counts:
         call.spikes_in = int(x.count_nonzero())
         return {"ac": (_pairs_that_meet(call), dense), **bias_adds}
     per_position = x.count_nonzero((0, 1)) if x.dim() == weight.dim() else x.count_nonzero(0)
-    reached = _taps_reached(call.result.shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
     call.spikes_in = int(per_position.sum())
     effective = int((per_position.double().cpu() * reached).sum()) * per_group
     return {"ac": (effective, dense), **bias_adds}
+
+
+def dense_taps(x: Tensor, out_shape, weight: Tensor, stride, padding, dilation, transposed: bool, groups: int) -> int:
+    """Products of a convolution of x (B, C, *), those on its zero padding left out."""
+    reached = _taps_reached(out_shape, x.shape, weight.shape[2:], stride, padding, dilation, transposed)
+    channels = x.numel() // max(math.prod(x.shape[x.dim() - reached.dim() :]), 1)  # of all samples
+    return int(reached.sum()) * channels * _reached_outputs(weight, groups, transposed)
+
+
+def _reached_outputs(weight: Tensor, groups: int, transposed: bool) -> int:
+    """Output channels that an input channel reaches."""
+    return weight.shape[1] if transposed else weight.shape[0] // groups
 
 
 def _pairs_that_meet(call: Call) -> int:
@@ -104,6 +131,9 @@ def _taps_reached(out_shape, in_shape, kernel, stride, padding, dilation, transp
         reached = reached.unsqueeze(-1) * hits.sum(1).double()
     return reached
 
+
+LOOKUPS = frozenset({"embedding", "index_select", "index", "gather", "take", "_unsafe_index"})
+"""operations that read of their first operand the entries they return, not all of it"""
 
 LINEAR = {
     "mm": mm,

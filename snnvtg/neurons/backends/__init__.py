@@ -12,7 +12,7 @@ from snnvtg.neurons.backends.torch_ops import TORCH
 LIF_OPERATION = Operation(
     "LIF",
     (REFERENCE, FUSED, TORCH, SNNTORCH, SPIKINGJELLY, SPIKINGJELLY_CUPY),
-    elsewhere=("fused", "torch"),
+    elsewhere=("fused", "torch", "reference"),
     kind=Backend,
 )
 BACKENDS: dict[str, Backend] = LIF_OPERATION.backends

@@ -10,11 +10,12 @@ from torch import Tensor
 from snnvtg import native
 
 SOURCE = Path(__file__).with_name("lif.cpp")
-# one order of rounding on every machine: a fused multiply-add would round once where the law rounds twice
+# one order of rounding on every machine: a fused multiply-add would round once where the reference rounds twice
 FLAGS = ("-ffp-contract=off", "-mprefer-vector-width=512")
 DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 POINTERS = (
-    *("current", "state", "beta", "threshold", "scale", "shift", "out", "state_out", "grad_out", "grad_state_out"),
+    *("current", "state", "beta", "threshold", "scale", "shift", "out", "state_out", "potential"),
+    *("grad_out", "grad_state_out", "grad_potential"),
     *("grad_current", "grad_state", "grad_beta", "grad_threshold", "grad_scale", "grad_shift"),
 )
 SWITCHES = (
@@ -29,7 +30,7 @@ class Problem(ctypes.Structure):
     """`struct Problem` of lif.cpp, field by field."""
 
     _fields_ = (
-        [(name, ctypes.c_int64) for name in ("steps", "neurons", "channels")]
+        [(name, ctypes.c_int64) for name in ("steps", "neurons", "channels", "truncate")]
         + [(name, ctypes.c_void_p) for name in POINTERS]
         + [("reset_to", ctypes.c_double), ("alpha", ctypes.c_double)]
         + [(name, ctypes.c_int32) for name in SWITCHES]

@@ -1,6 +1,6 @@
 """The Triton side of `fused`: whether it can run, and handing tensors to the kernels of triton_kernels.py."""
 
-from functools import lru_cache
+import struct
 from importlib.util import find_spec
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 UNROLLED = 16  # steps up to which the backward holds the potentials in registers
 BLOCK = 512
 WARPS = 4
+BY_VALUE, ON_DEVICE, PER_CHANNEL = 0, 1, 2  # how a kernel gets a parameter: KIND of per_neuron in triton_kernels.py
 
 
 def missing() -> list[str]:
@@ -23,25 +24,17 @@ def missing() -> list[str]:
     return reasons
 
 
-@lru_cache(maxsize=256)
-def _on_device(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.full((1,), value, dtype=dtype, device=device)
-
-
-def _there(parameter: Tensor, device: torch.device) -> Tensor:
-    """A parameter on the device; a fixed one is a CPU scalar, copied over once per value."""
-    return parameter if parameter.device == device else _on_device(parameter.item(), parameter.dtype, device)
+def _bits(parameter: Tensor) -> int:
+    """A number the kernel is given by value, a CPU scalar, as the bits of a double."""
+    return struct.unpack("q", struct.pack("d", parameter.item()))[0]
 
 
 def run(direction: str, tensors: dict[str, Tensor | None], settings: dict[str, float | int]) -> None:
     """Launch the kernel "forward" or "backward" on contiguous tensors; arguments as in fused_cpu.run."""
     if settings["neurons"] == 0:
         return
-    given = {**tensors}
-    for name in ("beta", "threshold"):
-        given[name] = _there(given[name], given["current"].device)
-    with torch.cuda.device_of(given["current"]):
-        launch(direction, given, settings)
+    with torch.cuda.device_of(tensors["current"]):
+        launch(direction, tensors, settings)
 
 
 def launch(direction: str, given: dict[str, Tensor | None], settings: dict[str, float | int]) -> None:
@@ -53,18 +46,22 @@ def launch(direction: str, given: dict[str, Tensor | None], settings: dict[str, 
     names, constants = arguments(direction, given, settings)
     if direction == "backward":
         given = {**given, "potentials": _room(given, settings, constants["STEPS"])}
+    bits = {name: _bits(given[name]) for name in ("beta", "threshold") if constants[name.upper()] == BY_VALUE}
+    given = {**given, **dict.fromkeys(bits)}
     # an argument the kernel will not touch still needs an address
     pointers = [given["current"] if given.get(name) is None else given[name] for name in names]
-    sizes = (settings["steps"], settings["neurons"], settings["channels"])
+    sizes = [settings[name] for name in ("steps", "neurons", "channels")]
     grid = (triton.cdiv(settings["neurons"], constants["BLOCK"]),)
     kernel = triton_kernels.forward_kernel if direction == "forward" else triton_kernels.backward_kernel
-    # no fused multiply-add: the law rounds after each operation
-    kernel[grid](*pointers, *sizes, **constants, num_warps=WARPS, enable_fp_fusion=False)
+    # no fused multiply-add: the reference rounds after each operation
+    numbers = (*sizes, bits.get("beta", 0), bits.get("threshold", 0))
+    kernel[grid](*pointers, *numbers, **constants, num_warps=WARPS, enable_fp_fusion=False)
 
 
-FORWARD = ("current", "state", "beta", "threshold", "scale", "shift", "out", "state_out")
+GIVEN = ("current", "state", "beta", "threshold", "scale", "shift")
+FORWARD = (*GIVEN, "out", "state_out", "potential")
 WANTED = ("grad_current", "grad_state", "grad_beta", "grad_threshold", "grad_scale", "grad_shift")
-BACKWARD = (*FORWARD[:6], "grad_out", "grad_state_out", "potentials", *WANTED)
+BACKWARD = (*GIVEN, "grad_out", "grad_state_out", "grad_potential", "potentials", *WANTED)
 
 
 def arguments(direction: str, given: dict[str, Tensor | None], settings: dict) -> tuple[tuple[str, ...], dict]:
@@ -81,20 +78,27 @@ def arguments(direction: str, given: dict[str, Tensor | None], settings: dict) -
         "RESET_TO": float(settings["reset_to"]),
         "GIVEN": given.get("state") is not None,
         "AFFINE": given.get("scale") is not None,
-        "BETA_PER_CHANNEL": bool(settings["beta_per_channel"]),
-        "THRESHOLD_PER_CHANNEL": bool(settings["threshold_per_channel"]),
+        "BETA": _kind(given["beta"]),
+        "THRESHOLD": _kind(given["threshold"]),
         "BLOCK": BLOCK,
     }
     if direction == "forward":
-        return FORWARD, constants
+        return FORWARD, constants | {"TRACE": given.get("potential") is not None}
     wanted = {f"WANT_{name.removeprefix('grad_').upper()}": given.get(name) is not None for name in WANTED}
     backward = {
         "DETACH": bool(settings["detach"]),
         "KIND": settings["surrogate"],
         "ALPHA": float(settings["alpha"]),
         "STATE_GRADIENT": given.get("grad_state_out") is not None,
+        "TRACE": given.get("grad_potential") is not None,
+        "TRUNCATE": settings["truncate"],
     }
     return BACKWARD, constants | backward | wanted
+
+
+def _kind(parameter: Tensor) -> int:
+    """How the kernel gets a parameter."""
+    return PER_CHANNEL if parameter.dim() else BY_VALUE if parameter.is_cpu else ON_DEVICE
 
 
 def _room(given: dict[str, Tensor | None], settings: dict, unrolled: int) -> Tensor | None:

@@ -3,14 +3,16 @@
 // A block of neurons stays in the first-level cache while all T steps run over it. Nothing is kept for the backward
 // but the inputs: it runs the recurrence again block by block, holding the potentials U of one block only.
 //
-// Forward (the order of operations is the law, snnvtg/neurons/lif.py; compile with -ffp-contract=off):
+// Forward (the order of operations is the reference's, snnvtg/neurons/lif.py; compile with -ffp-contract=off):
 //   U = H + X;  S = [U >= th];  hard: H = r S + (b U)(1 - S);  soft: H = b (U - th S)
 // Backward, with g(.) the gradient of the loss, s' the surrogate derivative at U - th, c the path through the reset
 // spike (hard: r - b U, soft: -b th), which counts unless the reset is detached:
 //   p = g(S) + [not detached] g(H) c
-//   g(U) = p s' + g(H) (hard: b (1 - S), soft: b);   g(X) = g(H[t-1]) = g(U)
+//   g(U) = p s' + g(H) (hard: b (1 - S), soft: b) + what reaches U itself as an output;   g(X) = g(H[t-1]) = g(U)
 //   g(b) += g(H) (hard: U (1 - S), soft: U - th S);  g(th) -= p s' + (soft: g(H) b S)
-// Parameter gradients are left per neuron, summed over T; the caller sums them over neurons.
+// With `truncate` k, g(H[t-1]) is cut to 0 where t is a multiple of k, except at t = 0.
+// Parameter gradients are left per neuron, summed over T; the caller sums them over neurons. `channels` is the number
+// of values a parameter has that has more than one: neuron i reads value i modulo channels.
 
 #include <omp.h>
 
@@ -26,10 +28,10 @@
 #endif
 
 struct Problem {
-    int64_t steps, neurons, channels;
+    int64_t steps, neurons, channels, truncate;
     const void *current, *state, *beta, *threshold, *scale, *shift;  // state, scale, shift may be null
-    void *out, *state_out;
-    const void *grad_out, *grad_state_out;                           // grad_state_out may be null: zeros
+    void *out, *state_out, *potential;                               // potential may be null: not wanted
+    const void *grad_out, *grad_state_out, *grad_potential;          // the last two may be null: zeros
     void *grad_current, *grad_state, *grad_beta, *grad_threshold, *grad_scale, *grad_shift;  // null: not wanted
     double reset_to, alpha;
     int32_t dtype, repeat, mean, soft, detach, surrogate, beta_per_channel, threshold_per_channel, stream, threads;
@@ -121,16 +123,20 @@ inline F next_state(F u, F s, F b, F th, F r) {
     return r * s + (b * u) * (F(1) - s);
 }
 
-template <class F, bool soft>
+template <class F, bool soft, bool trace>
 void advance(int64_t n, const F *__restrict x, const F *__restrict b, const F *__restrict th, F r, F *__restrict h,
-             F *__restrict s) {
+             F *__restrict s, F *__restrict u_out) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
         F u = h[i] + x[i], fired = spike(u, th[i]);
         h[i] = next_state<F, soft>(u, fired, b[i], th[i], r);
         s[i] = fired;
+        if constexpr (trace) u_out[i] = u;
     }
 }
+
+template <class F>
+using Advance = void (*)(int64_t, const F *, const F *, const F *, F, F *, F *, F *);
 
 template <class F, bool soft>
 void retrace(int64_t n, const F *__restrict x, const F *__restrict b, const F *__restrict th, F r, F *__restrict h,
@@ -249,7 +255,10 @@ void forward(const Problem &p) {
     const int64_t block = std::min(BLOCK, p.neurons);
     const X *current = static_cast<const X *>(p.current);
     X *out = static_cast<X *>(p.out);
+    F *potential = static_cast<F *>(p.potential);
     const F r = F(p.reset_to), steps = F(p.steps);
+    const Advance<F> advance_by = p.soft ? (potential ? advance<F, true, true> : advance<F, true, false>)
+                                         : (potential ? advance<F, false, true> : advance<F, false, false>);
 #pragma omp parallel num_threads(p.threads)
     {
         Values<F> beta(p.beta, p.beta_per_channel, block), threshold(p.threshold, p.threshold_per_channel, block);
@@ -271,8 +280,7 @@ void forward(const Problem &p) {
                 F *s = spikes.data();
                 if constexpr (std::is_same_v<F, X>)
                     if (!p.mean && !p.stream) s = out + t * p.neurons + start;
-                if (p.soft) advance<F, true>(n, x, b, th, r, h.data(), s);
-                else advance<F, false>(n, x, b, th, r, h.data(), s);
+                advance_by(n, x, b, th, r, h.data(), s, potential ? potential + t * p.neurons + start : nullptr);
                 if (p.mean) {
                     for (int64_t i = 0; i < n; ++i) total[i] += s[i];
                 } else if constexpr (!std::is_same_v<F, X>) {
@@ -296,6 +304,7 @@ void backward(const Problem &p) {
     const int64_t fits = std::max<int64_t>(64, int64_t(192 * 1024 / sizeof(F)) / p.steps / 64 * 64);
     const int64_t block = std::min({BLOCK, fits, p.neurons});
     const X *current = static_cast<const X *>(p.current), *grad_out = static_cast<const X *>(p.grad_out);
+    const F *grad_potential = static_cast<const F *>(p.grad_potential);
     X *grad_current = static_cast<X *>(p.grad_current);
     const F r = F(p.reset_to), a = F(p.alpha), steps = F(p.steps);
     const bool affine = p.scale != nullptr, learn = p.grad_beta || p.grad_threshold;
@@ -338,6 +347,10 @@ void backward(const Problem &p) {
                         for (int64_t i = 0; i < n; ++i) gs[i] = widen(from[i]);
                 }
                 retreat_by(n, potentials.data() + t * block, g, b, th, r, a, gh, gb.data(), gth.data());
+                if (grad_potential) {
+                    const F *gu = grad_potential + t * p.neurons + start;
+                    for (int64_t i = 0; i < n; ++i) gh[i] += gu[i];
+                }
                 if (affine) {
                     const X *raw = current + (p.repeat ? 0 : t * p.neurons) + start;
 #pragma omp simd
@@ -357,6 +370,7 @@ void backward(const Problem &p) {
                         else std::copy_n(gh, n, to);
                     } else deliver(n, gh, to);
                 }
+                if (p.truncate && t && t % p.truncate == 0) std::fill_n(gh, n, F(0));
             }
             if (p.repeat && grad_current) {
                 if (affine)

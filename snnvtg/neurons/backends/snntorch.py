@@ -8,8 +8,11 @@ reset, always. The carried potential U at the end becomes this package's state H
 import torch
 from torch import Tensor
 
+from snnvtg.errors import BackendError
 from snnvtg.neurons.backends.base import Backend, Inputs, Neuron
 from snnvtg.neurons.surrogate import spike
+
+REMEDY = "Install it with: pip install snntorch; or use a hard reset to 0 and detach_reset=True; or backend 'fused'."
 
 
 def _missing(device: str) -> list[str]:
@@ -21,7 +24,7 @@ def _missing(device: str) -> list[str]:
 
 
 def _refuses(neuron: Neuron) -> list[str]:
-    p, reasons = neuron.parameters, []
+    p, reasons = neuron.parameters, neuron.beyond_a_library
     if not p.detach_reset:
         reasons.append("snnTorch always detaches the reset gradient (detach_reset=False asked for)")
     if p.v_reset != 0:
@@ -38,6 +41,11 @@ def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tensor]:
     import snntorch
 
     p = neuron.parameters
+    if p.learn_beta and not ((inputs.beta >= 0) & (inputs.beta <= 1)).all():
+        reason = (
+            f"Leaky clamps beta to [0, 1] and the learned one reaches {inputs.beta.min():g} to {inputs.beta.max():g}"
+        )
+        raise BackendError("snntorch", [reason], REMEDY)
     zero = torch.zeros((), dtype=inputs.beta.dtype)
 
     def fire(shifted: Tensor) -> Tensor:
@@ -63,5 +71,6 @@ SNNTORCH = Backend(
     missing=_missing,
     refuses=_refuses,
     run=_run,
-    remedy="Install it with: pip install snntorch; or use a hard reset to 0 and detach_reset=True; or backend 'fused'.",
+    remedy=REMEDY,
+    transforms=False,
 )

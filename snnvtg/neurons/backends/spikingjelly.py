@@ -53,14 +53,14 @@ def _missing(device: str) -> list[str]:
 
 def refuses(neuron: Neuron) -> list[str]:
     """Why SpikingJelly's LIF cannot be this neuron exactly."""
-    p, reasons = neuron.parameters, []
+    p, reasons = neuron.parameters, neuron.beyond_a_library
     if p.v_reset != 0:
         reasons.append(f"with v_reset={p.v_reset} SpikingJelly leaks towards v_reset, Eq. 4 towards 0")
     if not 0 < p.beta < 1:
         reasons.append(f"tau = 1 / (1 - beta) needs beta strictly between 0 and 1 (beta={p.beta})")
     if p.learn_threshold:
         reasons.append("its threshold cannot be learned")
-    if p.learn_beta and neuron.num_channels is not None:
+    if p.learn_beta and neuron.per_channel:
         reasons.append("its learned leak is one number, not one per channel")
     return reasons
 
@@ -111,4 +111,6 @@ def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tensor]:
     return inputs.delivered(nan_is_heard(spikes, v).to(inputs.current.dtype)), v
 
 
-SPIKINGJELLY = Backend("spikingjelly", missing=_missing, refuses=refuses, run=_run, remedy=REMEDY, band=4)
+SPIKINGJELLY = Backend(
+    "spikingjelly", missing=_missing, refuses=refuses, run=_run, remedy=REMEDY, band=4, transforms=False
+)

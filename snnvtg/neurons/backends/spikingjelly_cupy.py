@@ -4,10 +4,11 @@ Version 2.0.0 removed those kernels (and the `backend=` argument with them) for 
 adapter speaks to 0.0.0.0.14 alone, and `spikingjelly` to 2.x alone; one environment holds one of them. Mind the
 licence of 0.0.0.0.14: it has a clause on commercial use.
 
-tau = 1 / (1 - beta), decay_input=False, v_reset=0 as for 2.x. Its kernels round `x - v / tau + v` where the law rounds
-`beta v + x`, and the compiler may fuse the product, hence the band.
+tau = 1 / (1 - beta), decay_input=False, v_reset=0 as for 2.x. Its kernels round `x - v / tau + v` where the
+reference rounds `beta v + x`, and the compiler may fuse the product, hence the band.
 """
 
+import threading
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -50,16 +51,23 @@ def _missing(device: str) -> list[str]:
 
 def _refuses(neuron: Neuron) -> list[str]:
     reasons = spikingjelly.refuses(neuron)
-    if neuron.parameters.learn_beta and neuron.num_channels is None:
+    if neuron.parameters.learn_beta and not neuron.per_channel:
         reasons.append("the kernel of its learned leak adds up the gradient in no fixed order")
     if neuron.parameters.surrogate not in KERNEL_SURROGATES:
         reasons.append(f"it has no CUDA text for surrogate {neuron.parameters.surrogate!r}")
     return reasons
 
 
-@lru_cache(maxsize=64)
 def node(parameters: LIFParameters, backend: str = "cupy"):
-    """SpikingJelly's LIFNode that equals `parameters`; `backend` "torch" runs its plain loop with the same settings."""
+    """SpikingJelly's LIFNode that equals `parameters`; `backend` "torch" runs its plain loop with the same settings.
+
+    One per thread: it holds the state of the call it is in.
+    """
+    return _node(parameters, backend, threading.get_ident())
+
+
+@lru_cache(maxsize=64)
+def _node(parameters: LIFParameters, backend: str, thread: int):
     from spikingjelly.activation_based import neuron, surrogate
 
     p = parameters
@@ -87,10 +95,12 @@ def run_with(backend: str, neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tens
         reason = f"its kernels take float32 and fewer than 2^31 values, got {inputs.beta.dtype} and {driven.numel()}"
         raise BackendError("spikingjelly-cupy", [reason], REMEDY)
     layer = node(neuron.parameters, backend)
-    # its kernels index memory as if it were contiguous
-    spikes = layer(driven.to(inputs.beta.dtype).contiguous())
-    v = inputs.beta * layer.v
-    layer.reset()
+    try:
+        # its kernels index memory as if it were contiguous
+        spikes = layer(driven.to(inputs.beta.dtype).contiguous())
+        v = inputs.beta * layer.v
+    finally:
+        layer.reset()
     return inputs.delivered(spikingjelly.nan_is_heard(spikes, v).to(inputs.current.dtype)), v
 
 
@@ -101,4 +111,5 @@ SPIKINGJELLY_CUPY = Backend(
     run=lambda neuron, inputs: run_with("cupy", neuron, inputs),
     remedy=REMEDY,
     band=8,
+    transforms=False,
 )

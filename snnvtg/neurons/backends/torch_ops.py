@@ -1,6 +1,7 @@
 """`torch`: the analytic gradient in plain torch operators, for machines without a compiler; any device.
 
-Keeps only its inputs for the backward, which runs the recurrence again; see lif.cpp for the derivation.
+Keeps only its inputs for the backward, which runs the recurrence again; see lif.cpp for the derivation. The backward is
+differentiable in its turn, as often as the surrogate is.
 """
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from snnvtg.neurons.backends.base import Backend, Inputs, Neuron
 from snnvtg.neurons.lif import LIFParameters
-from snnvtg.neurons.surrogate import SURROGATES, heaviside
+from snnvtg.neurons.surrogate import SURROGATES, heaviside, spike
 
 
 def _currents(current: Tensor, num_timesteps: int | None, scale, shift, dtype: torch.dtype) -> list[Tensor]:
@@ -24,59 +25,76 @@ def _currents(current: Tensor, num_timesteps: int | None, scale, shift, dtype: t
 
 
 def _advance(h: Tensor, x: Tensor, p: LIFParameters, beta: Tensor, v_threshold: Tensor):
+    """(potential, spikes, next state); the spikes have the surrogate's derivative unless the reset is detached."""
     u = h + x
-    s = heaviside(u, v_threshold)
+    if p.detach_reset:
+        s = heaviside(u.detach(), v_threshold.detach())
+    else:
+        s = spike(u, v_threshold, p.surrogate, p.surrogate_alpha)
     if p.soft:
         return u, s, beta * (u - v_threshold * s)
     return u, s, p.v_reset * s + (beta * u) * (1 - s)
+
+
+def _retrace(xs: list[Tensor], v: Tensor | None, p: LIFParameters, beta: Tensor, v_threshold: Tensor):
+    """Potential and spikes of each step once more."""
+    h, passed = torch.zeros_like(xs[0]) if v is None else v, []
+    for t, x in enumerate(xs):
+        if p.truncate and t and t % p.truncate == 0:
+            h = h.detach()
+        u, s, h = _advance(h, x, p, beta, v_threshold)
+        passed.append((u, s))
+    return passed
 
 
 class _LIF(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(current, v, beta, v_threshold, scale, shift, parameters, num_timesteps, mean):
+    def forward(current, v, beta, v_threshold, scale, shift, parameters, num_timesteps, mean, trace):
         xs = _currents(current, num_timesteps, scale, shift, beta.dtype)
         h = torch.zeros_like(xs[0]) if v is None else v
-        total, spikes = torch.zeros_like(xs[0]) if mean else None, []
+        total, spikes, potentials = torch.zeros_like(xs[0]), [], []
         for x in xs:
-            _, s, h = _advance(h, x, parameters, beta, v_threshold)
+            u, s, h = _advance(h, x, parameters, beta, v_threshold)
+            if trace:
+                potentials.append(u)
             if mean:
-                total += s
+                total = total + s
             else:
                 spikes.append(s.to(current.dtype))
         out = (total / len(xs)).to(current.dtype) if mean else torch.stack(spikes)
-        # a state that is an input (no step changes it) may not be returned as an output
-        return out, h.clone() if h is v else h
+        return out, h, torch.stack(potentials) if trace else current.new_empty(0)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(*inputs[:6])
-        ctx.parameters, ctx.num_timesteps, ctx.mean = inputs[6:]
+        ctx.parameters, ctx.num_timesteps, ctx.mean, ctx.trace = inputs[6:]
 
     @staticmethod
-    def backward(ctx, grad_out, grad_h):
+    def backward(ctx, grad_out, grad_h, grad_potential):
         current, v, beta, v_threshold, scale, shift = ctx.saved_tensors
-        p = ctx.parameters
+        p, needs = ctx.parameters, ctx.needs_input_grad
         xs = _currents(current, ctx.num_timesteps, scale, shift, beta.dtype)
-        h, potentials = torch.zeros_like(xs[0]) if v is None else v, []
-        for x in xs:
-            u, _, h = _advance(h, x, p, beta, v_threshold)
-            potentials.append(u)
+        passed = _retrace(xs, v, p, beta, v_threshold)
         derivative = SURROGATES[p.surrogate].derivative
-        needs = ctx.needs_input_grad
-        grads, grad_beta, grad_threshold = [], torch.zeros_like(h), torch.zeros_like(h)
+        grads, grad_beta, grad_threshold = [], torch.zeros_like(grad_h), torch.zeros_like(grad_h)
         for t in reversed(range(len(xs))):
-            u, gs = potentials[t], grad_out / len(xs) if ctx.mean else grad_out[t].to(beta.dtype)
-            sg, s = derivative(u - v_threshold, p.surrogate_alpha), heaviside(u, v_threshold)
+            u, s = passed[t]
+            gs = grad_out.to(beta.dtype) / len(xs) if ctx.mean else grad_out[t].to(beta.dtype)
+            sg = derivative(u - v_threshold, p.surrogate_alpha)
             through_spike = -beta * v_threshold if p.soft else p.v_reset - beta * u
             to_spike = gs if p.detach_reset else gs + grad_h * through_spike
             if needs[2]:
-                grad_beta += grad_h * (u - v_threshold * s if p.soft else u * (1 - s))
+                grad_beta = grad_beta + grad_h * (u - v_threshold * s if p.soft else u * (1 - s))
             if needs[3]:
-                grad_threshold -= to_spike * sg + (grad_h * beta * s if p.soft else 0)
+                grad_threshold = grad_threshold - to_spike * sg - (grad_h * beta * s if p.soft else 0)
             grad_h = to_spike * sg + grad_h * (beta if p.soft else beta * (1 - s))
+            if ctx.trace:
+                grad_h = grad_h + grad_potential[t]
             grads.append(grad_h)
+            if p.truncate and t and t % p.truncate == 0:
+                grad_h = torch.zeros_like(grad_h)
         return _gather(ctx, grads[::-1], current, beta, v_threshold, scale, grad_beta, grad_threshold)
 
 
@@ -97,15 +115,14 @@ def _gather(ctx, grads, current, beta, v_threshold, scale, grad_beta, grad_thres
         grad_threshold.sum_to_size(v_threshold.shape) if needs[3] else None,
         grad_scale,
         grad_shift,
-        None,
-        None,
-        None,
+        *(None,) * 4,
     )
 
 
-def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, Tensor]:
+def _run(neuron: Neuron, inputs: Inputs) -> tuple[Tensor, ...]:
     tensors = (inputs.current, inputs.v, inputs.beta, inputs.v_threshold, inputs.scale, inputs.shift)
-    return _LIF.apply(*tensors, neuron.parameters, inputs.num_timesteps, inputs.mean)
+    results = _LIF.apply(*tensors, neuron.parameters, inputs.num_timesteps, inputs.mean, inputs.trace)
+    return results if inputs.trace else results[:2]
 
 
-TORCH = Backend("torch", _run)
+TORCH = Backend("torch", _run, refuses=lambda neuron: neuron.beyond_one_state)

@@ -3,6 +3,9 @@
 One program owns BLOCK neurons for all T steps. Up to UNROLLED steps the potentials of the forward recurrence stay in
 registers while the backward is formed; beyond that they pass through `potentials`, each read back by the program that
 wrote it. Every kernel is one launch whatever T is.
+
+Offsets are 64 bit and move by one step at a time: a product of step and neurons in 32 bit ends at 2^31. A beta or
+threshold that is a plain number arrives as the bits of a double, so that nothing has to be put on the device for it.
 """
 
 import triton
@@ -17,7 +20,7 @@ def spike(u, th):
 
 @triton.jit
 def next_state(u, s, b, th, RESET_TO: tl.constexpr, SOFT: tl.constexpr):
-    """H[t] of Eq. 4, in the law's order of operations."""
+    """H[t] of Eq. 4, in the reference's order of operations."""
     if SOFT:
         h = b * (u - th * s)
     else:
@@ -60,12 +63,24 @@ def slope(x, KIND: tl.constexpr, ALPHA: tl.constexpr):
 
 
 @triton.jit
-def per_neuron(pointer, at, mask, channels, PER_CHANNEL: tl.constexpr):
-    """A parameter for each neuron of the block: its channel's value, or the one value there is."""
-    if PER_CHANNEL:
+def per_neuron(pointer, bits, at, mask, channels, F: tl.constexpr, KIND: tl.constexpr):
+    """A parameter for each neuron of the block: KIND 2 its own value, 1 the one value there is, 0 the number `bits`."""
+    if KIND == 2:
+        value = tl.load(pointer + at % channels, mask=mask, other=0.0)
+    elif KIND == 1:
+        value = tl.load(pointer)
+    else:
+        value = tl.cast(bits, tl.int64).to(tl.float64, bitcast=True).to(F)
+    return value
+
+
+@triton.jit
+def factor(pointer, at, mask, channels, GIVEN: tl.constexpr):
+    """Scale or shift of each neuron of the block; not used where not given."""
+    if GIVEN:
         value = tl.load(pointer + at % channels, mask=mask, other=0.0)
     else:
-        value = tl.load(pointer)
+        value = 1.0
     return value
 
 
@@ -88,41 +103,47 @@ def start(state, at, mask, F: tl.constexpr, BLOCK: tl.constexpr, GIVEN: tl.const
     return h
 
 
-@triton.jit(do_not_specialize=["steps"])
+@triton.jit(do_not_specialize=["steps", "beta_bits", "threshold_bits"])
 def forward_kernel(
-    current, state, beta, threshold, scale, shift, out, state_out, steps, neurons, channels,
+    current, state, beta, threshold, scale, shift, out, state_out, potential, steps, neurons, channels, beta_bits,
+    threshold_bits,
     F: tl.constexpr, STEPS: tl.constexpr, REPEAT: tl.constexpr, MEAN: tl.constexpr, SOFT: tl.constexpr,
-    RESET_TO: tl.constexpr, GIVEN: tl.constexpr, AFFINE: tl.constexpr, BETA_PER_CHANNEL: tl.constexpr,
-    THRESHOLD_PER_CHANNEL: tl.constexpr, BLOCK: tl.constexpr,
+    RESET_TO: tl.constexpr, GIVEN: tl.constexpr, AFFINE: tl.constexpr, BETA: tl.constexpr, THRESHOLD: tl.constexpr,
+    TRACE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """All T steps forward for one block; STEPS > 0 unrolls them, so that loads need not wait for the state."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = at < neurons
-    b = per_neuron(beta, at, mask, channels, BETA_PER_CHANNEL)
-    th = per_neuron(threshold, at, mask, channels, THRESHOLD_PER_CHANNEL)
-    sc = per_neuron(scale, at, mask, channels, AFFINE)
-    sh = per_neuron(shift, at, mask, channels, AFFINE)
+    b = per_neuron(beta, beta_bits, at, mask, channels, F, BETA)
+    th = per_neuron(threshold, threshold_bits, at, mask, channels, F, THRESHOLD)
+    sc = factor(scale, at, mask, channels, AFFINE)
+    sh = factor(shift, at, mask, channels, AFFINE)
     h = start(state, at, mask, F, BLOCK, GIVEN)
     total = tl.zeros([BLOCK], F)
     x = feed(current, at, mask, sc, sh, F, AFFINE)
+    offset = at
     if STEPS > 0:
         for t in tl.static_range(STEPS):
             if not REPEAT and t > 0:
-                x = feed(current, at + t * neurons, mask, sc, sh, F, AFFINE)
+                x = feed(current, offset, mask, sc, sh, F, AFFINE)
             u = h + x
             s = spike(u, th)
+            if TRACE:
+                tl.store(potential + offset, u, mask=mask)
             h = next_state(u, s, b, th, RESET_TO, SOFT)
             if MEAN:
                 total += s
             else:
-                tl.store(out + at + t * neurons, s.to(out.dtype.element_ty), mask=mask)
+                tl.store(out + offset, s.to(out.dtype.element_ty), mask=mask)
+            offset += neurons
     else:
-        offset = at
         for _ in range(steps):
             if not REPEAT:
                 x = feed(current, offset, mask, sc, sh, F, AFFINE)
             u = h + x
             s = spike(u, th)
+            if TRACE:
+                tl.store(potential + offset, u, mask=mask)
             h = next_state(u, s, b, th, RESET_TO, SOFT)
             if MEAN:
                 total += s
@@ -159,36 +180,37 @@ def retreat(
     return gu, gb, gth
 
 
-@triton.jit(do_not_specialize=["steps"])
+@triton.jit(do_not_specialize=["steps", "beta_bits", "threshold_bits"])
 def backward_kernel(
-    current, state, beta, threshold, scale, shift, grad_out, grad_state_out, potentials, grad_current, grad_state,
-    grad_beta, grad_threshold, grad_scale, grad_shift, steps, neurons, channels,
+    current, state, beta, threshold, scale, shift, grad_out, grad_state_out, grad_potential, potentials, grad_current,
+    grad_state, grad_beta, grad_threshold, grad_scale, grad_shift, steps, neurons, channels, beta_bits, threshold_bits,
     F: tl.constexpr, STEPS: tl.constexpr, REPEAT: tl.constexpr, MEAN: tl.constexpr, SOFT: tl.constexpr,
     DETACH: tl.constexpr, KIND: tl.constexpr, ALPHA: tl.constexpr, RESET_TO: tl.constexpr, GIVEN: tl.constexpr,
-    STATE_GRADIENT: tl.constexpr, AFFINE: tl.constexpr, BETA_PER_CHANNEL: tl.constexpr,
-    THRESHOLD_PER_CHANNEL: tl.constexpr, WANT_CURRENT: tl.constexpr, WANT_STATE: tl.constexpr,
+    STATE_GRADIENT: tl.constexpr, AFFINE: tl.constexpr, BETA: tl.constexpr, THRESHOLD: tl.constexpr,
+    TRACE: tl.constexpr, TRUNCATE: tl.constexpr, WANT_CURRENT: tl.constexpr, WANT_STATE: tl.constexpr,
     WANT_BETA: tl.constexpr, WANT_THRESHOLD: tl.constexpr, WANT_SCALE: tl.constexpr, WANT_SHIFT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The recurrence forward once more for one block, then the gradient back through all T steps."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = at < neurons
-    b = per_neuron(beta, at, mask, channels, BETA_PER_CHANNEL)
-    th = per_neuron(threshold, at, mask, channels, THRESHOLD_PER_CHANNEL)
-    sc = per_neuron(scale, at, mask, channels, AFFINE)
-    sh = per_neuron(shift, at, mask, channels, AFFINE)
+    b = per_neuron(beta, beta_bits, at, mask, channels, F, BETA)
+    th = per_neuron(threshold, threshold_bits, at, mask, channels, F, THRESHOLD)
+    sc = factor(scale, at, mask, channels, AFFINE)
+    sh = factor(shift, at, mask, channels, AFFINE)
     h = start(state, at, mask, F, BLOCK, GIVEN)
     x = feed(current, at, mask, sc, sh, F, AFFINE)
     us = ()
+    offset = at
     if STEPS > 0:
         for t in tl.static_range(STEPS):
             if not REPEAT and t > 0:
-                x = feed(current, at + t * neurons, mask, sc, sh, F, AFFINE)
+                x = feed(current, offset, mask, sc, sh, F, AFFINE)
             u = h + x
             us = us + (u,)  # noqa: RUF005 (Triton has no unpacking)
             h = next_state(u, spike(u, th), b, th, RESET_TO, SOFT)
+            offset += neurons
     else:
-        offset = at
         for _ in range(steps):
             if not REPEAT:
                 x = feed(current, offset, mask, sc, sh, F, AFFINE)
@@ -207,10 +229,12 @@ def backward_kernel(
         gs = tl.load(grad_out + at, mask=mask, other=0.0).to(F) / steps.to(F)
     if STEPS > 0:
         for back in tl.static_range(STEPS):
-            offset = at + (STEPS - 1 - back) * neurons
+            offset -= neurons
             if not MEAN:
                 gs = tl.load(grad_out + offset, mask=mask, other=0.0).to(F)
             gh, db, dth = retreat(us[STEPS - 1 - back], gs, gh, b, th, RESET_TO, SOFT, DETACH, KIND, ALPHA)
+            if TRACE:
+                gh += tl.load(grad_potential + offset, mask=mask, other=0.0)
             gb += db
             gth += dth
             gx += gh
@@ -219,13 +243,19 @@ def backward_kernel(
             if WANT_CURRENT and not REPEAT:
                 gi = gh * sc if AFFINE else gh
                 tl.store(grad_current + offset, gi.to(grad_current.dtype.element_ty), mask=mask)
+            # in two, for the compiler takes the remainder even where the first half is false
+            if TRUNCATE > 0 and back < STEPS - 1:  # noqa: SIM102
+                if (STEPS - 1 - back) % TRUNCATE == 0:
+                    gh = tl.zeros([BLOCK], F)
     else:
-        offset = at + (steps - 1).to(tl.int64) * neurons
-        for _ in range(steps):
+        for back in range(steps):
+            offset -= neurons
             if not MEAN:
                 gs = tl.load(grad_out + offset, mask=mask, other=0.0).to(F)
             u = tl.load(potentials + offset, mask=mask, other=0.0)
             gh, db, dth = retreat(u, gs, gh, b, th, RESET_TO, SOFT, DETACH, KIND, ALPHA)
+            if TRACE:
+                gh += tl.load(grad_potential + offset, mask=mask, other=0.0)
             gb += db
             gth += dth
             gx += gh
@@ -234,7 +264,9 @@ def backward_kernel(
             if WANT_CURRENT and not REPEAT:
                 gi = gh * sc if AFFINE else gh
                 tl.store(grad_current + offset, gi.to(grad_current.dtype.element_ty), mask=mask)
-            offset -= neurons
+            if TRUNCATE > 0:
+                cut = (back < steps - 1) & ((steps - 1 - back) % TRUNCATE == 0)
+                gh = tl.where(cut, 0.0, gh)
     gsh = gx
     if WANT_CURRENT and REPEAT:
         gi = gx * sc if AFFINE else gx

@@ -12,7 +12,7 @@ from snnvtg.neurons.conformance import conform
 
 
 def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", verbose: bool = False) -> int:
-    """Hold a LIF backend against the law.
+    """Hold a LIF backend against the reference.
 
     Args:
         backend: name of a backend, or package.module:ATTRIBUTE for one of your own
@@ -24,14 +24,15 @@ def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", ver
     if missing:
         raise InputError(f"backend {subject.name!r} cannot run on {device}: {'; '.join(missing)}. {subject.remedy}")
     counts, refusals = Counter(), {}
-    for result in conform(subject, device):
+    for result in conform(subject, device, backend):
         counts[result.outcome] += 1
         if result.outcome == "refused":
-            refusals[result.case] = result.detail
+            for reason in result.detail.split("; "):
+                refusals.setdefault(reason, []).append(f"{result.check} · {result.case}")
         elif result.outcome == "failed" or verbose:
             print(f"{result.outcome:8} {result.check} · {result.case}: {result.detail}".rstrip(": "))
-    for case, reasons in refusals.items():
-        print(f"refused  {case}: {reasons}")
+    for reason, refused in refusals.items():
+        print(f"refused  {reason} ({len(refused)} times, first: {refused[0]})")
     band = f"band {subject.band} ulp a step" if subject.band else "bit for bit"
     print(f"{subject.name} on {device} ({band}): " + ", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     return 1 if counts["failed"] else 0

@@ -1,4 +1,4 @@
-"""The checks. Each takes a subject and a case and raises Mismatch where the backend leaves the law."""
+"""The checks. Each takes a subject and a case and raises Mismatch where the backend leaves the reference."""
 
 from collections.abc import Callable
 
@@ -21,26 +21,34 @@ def check(function: Callable[[Subject, Case], None]) -> Callable[[Subject, Case]
     return function
 
 
-def close(what: str, mine: Tensor, law: Tensor, relative: float) -> None:
-    """Within `relative` of the largest value of the law's answer."""
-    if mine.shape != law.shape or mine.dtype != law.dtype:
-        raise Mismatch(f"{what}: {tuple(mine.shape)} {mine.dtype}, the law gives {tuple(law.shape)} {law.dtype}")
-    if law.numel() == 0:
+def close(what: str, mine: Tensor, reference: Tensor, relative: float) -> None:
+    """Within `relative` of the largest value of the reference's answer."""
+    if mine.shape != reference.shape or mine.dtype != reference.dtype:
+        raise Mismatch(
+            f"{what}: {tuple(mine.shape)} {mine.dtype}, the reference gives {tuple(reference.shape)} {reference.dtype}"
+        )
+    if reference.numel() == 0:
         return
-    error, size = (mine - law).abs().max().item(), law.abs().max().item()
+    error, size = (mine - reference).abs().max().item(), reference.abs().max().item()
     if not error <= relative * max(size, 1.0):
         raise Mismatch(f"{what}: off by {error:.3g}, largest value {size:.3g}, allowed {relative:g} relative")
 
 
 def same_spikes(
-    subject: Subject, case: Case, current: Tensor, mine: Tensor, law: Tensor, v: Tensor | None = None, **learned: Tensor
+    subject: Subject,
+    case: Case,
+    current: Tensor,
+    mine: Tensor,
+    reference: Tensor,
+    v: Tensor | None = None,
+    **learned: Tensor,
 ) -> Tensor:
     """Raise unless spikes agree bit for bit outside the backend's band; returns which neurons (...) agree throughout.
 
     A neuron may differ from the step on at which its potential lies within `band` units in the last place per step of
     the threshold, of the size of the potential there.
     """
-    differs = mine != law
+    differs = mine != reference
     if subject.backend.band == 0:
         if differs.any():
             raise Mismatch(f"{int(differs.sum())} of {differs.numel()} spikes differ; none may (band 0)")
@@ -59,12 +67,12 @@ def same_spikes(
 
 
 def compare(subject: Subject, case: Case, current: Tensor, v: Tensor | None = None) -> None:
-    """Spikes, final state and gradients of the backend against the law."""
+    """Spikes, final state and gradients of the backend against the reference."""
     learned = {name: t.detach() for name, t in leaves(subject, case, current).items() if name != "current"}
-    mine, law = both(subject, case, current, v)
-    agree = same_spikes(subject, case, current, mine.spikes, law.spikes, v, **learned)
-    close("final state", mine.state[agree], law.state[agree], 1e-5 if subject.backend.band else 0)
-    for name, grad in law.grads.items():
+    mine, reference = both(subject, case, current, v)
+    agree = same_spikes(subject, case, current, mine.spikes, reference.spikes, v, **learned)
+    close("final state", mine.state[agree], reference.state[agree], 1e-5 if subject.backend.band else 0)
+    for name, grad in reference.grads.items():
         per_neuron = name in ("current", "v")
         one, two = (g[..., agree] if per_neuron else g for g in (mine.grads[name], grad))
         close(f"gradient of {name}", one, two, RELATIVE)
@@ -169,12 +177,12 @@ def _answer(subject: Subject, case: Case, current: Tensor) -> dict[str, Tensor]:
 def repeated_current(subject: Subject, case: Case) -> None:
     """`num_timesteps` equals the current written out T times, in spikes and in the current's gradient."""
     once = subject.randn(3, 5, 7) + 0.6
-    mine, law = (leaves(subject, case, once) for _ in range(2))
+    mine, reference = (leaves(subject, case, once) for _ in range(2))
     spikes, state = subject.run(parameters=case.parameters, num_timesteps=5, **mine)
-    current = law.pop("current")
-    expected, expected_state = lif_reference(current.expand(5, *current.shape), case.parameters, **law)
-    law = {name: t.detach() for name, t in law.items()}
-    same_spikes(subject, case, once.expand(5, *once.shape), spikes.detach(), expected.detach(), **law)
+    current = reference.pop("current")
+    expected, expected_state = lif_reference(current.expand(5, *current.shape), case.parameters, **reference)
+    reference = {name: t.detach() for name, t in reference.items()}
+    same_spikes(subject, case, once.expand(5, *once.shape), spikes.detach(), expected.detach(), **reference)
     w, w_state = weights(subject, spikes.detach(), state.detach())
     ((spikes * w).sum() + (state * w_state).sum()).backward()
     ((expected * w).sum() + (expected_state * w_state).sum()).backward()
@@ -186,16 +194,16 @@ def affine_current_and_mean(subject: Subject, case: Case) -> None:
     """scale * current + shift per channel and the mean over T, with their gradients."""
     current = subject.randn(4, 3, 6)
     scale, shift = subject.randn(6, seed=2), 0.5 + 0.1 * subject.randn(6, seed=3)
-    mine, law = ([t.clone().requires_grad_() for t in (current, scale, shift)] for _ in range(2))
+    mine, reference = ([t.clone().requires_grad_() for t in (current, scale, shift)] for _ in range(2))
     rate, _ = subject.run(mine[0], case.parameters, scale=mine[1], shift=mine[2], reduction="mean")
-    expected = lif_reference(law[0] * law[1] + law[2], case.parameters)[0].mean(0)
+    expected = lif_reference(reference[0] * reference[1] + reference[2], case.parameters)[0].mean(0)
     if subject.backend.band == 0 and not torch.equal(rate, expected):
-        raise Mismatch("the mean over T differs from the mean of the law's spikes")
+        raise Mismatch("the mean over T differs from the mean of the reference's spikes")
     close("mean over T", rate, expected, 1e-6)
     w = subject.randn(*rate.shape, seed=5)
     (rate * w).sum().backward()
     (expected * w).sum().backward()
-    for name, one, two in zip(("current", "scale", "shift"), mine, law, strict=True):
+    for name, one, two in zip(("current", "scale", "shift"), mine, reference, strict=True):
         close(f"gradient of {name}", one.grad, two.grad, RELATIVE)
 
 
@@ -204,12 +212,12 @@ def half_precision_and_double(subject: Subject, case: Case) -> None:
     """bfloat16 and float16 currents: state in float32, spikes exact; float64 throughout."""
     for dtype, relative in ((torch.bfloat16, 1e-2), (torch.float16, 2e-3), (torch.float64, 1e-12)):
         current = (subject.randn(5, 3, 13) + 0.5).to(dtype)
-        mine, law = both(subject, case, current)
+        mine, reference = both(subject, case, current)
         state = torch.float64 if dtype == torch.float64 else torch.float32
         learned = {name: t.detach() for name, t in leaves(subject, case, current).items() if name != "current"}
-        same_spikes(subject, case, current.to(state), mine.spikes, law.spikes, **learned)
-        close(f"final state for {dtype}", mine.state, law.state, 1e-12 if dtype == torch.float64 else 1e-5)
-        close(f"gradient for {dtype}", mine.grads["current"].to(state), law.grads["current"].to(state), relative)
+        same_spikes(subject, case, current.to(state), mine.spikes, reference.spikes, **learned)
+        close(f"final state for {dtype}", mine.state, reference.state, 1e-12 if dtype == torch.float64 else 1e-5)
+        close(f"gradient for {dtype}", mine.grads["current"].to(state), reference.grads["current"].to(state), relative)
 
 
 @check

@@ -1,14 +1,16 @@
-"""LIF layers as operations of snnvtg.operator_checks: what other people's programs do to a backend."""
+"""LIF layers as trials of snnvtg.operator_checks: what other people's programs do to a backend."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from snnvtg.neurons.backends.base import Backend
+from snnvtg.neurons.functional import lif
 from snnvtg.neurons.lif import LIFParameters
-from snnvtg.neurons.module import lif
-from snnvtg.operator_checks import Operation
+from snnvtg.operator_checks import Trial, leaves
 
 STEPS = 4
 KINDS = {
@@ -61,18 +63,24 @@ class Inputs:
         return tuple(t.to(self.device) for t in made)
 
 
-def operations(backend: Backend, device: str = "cpu", spec: str | None = None) -> list[Operation]:
+def _operators(backend: Backend, kind: str, device: str) -> list[tuple[Callable, tuple]]:
+    """The registered operators behind a layer of this kind, with arguments that take gradients."""
+    seen = replace(backend, run=lambda neuron, inputs: calls.extend(backend.examples(neuron, inputs)))
+    calls: list[tuple[Callable, tuple]] = []
+    Layer(kind, seen)(*leaves(Inputs(kind, device)(3, 0)))
+    return calls
+
+
+def trials(backend: Backend, device: str = "cpu", spec: str | None = None) -> list[Trial]:
     """Every kind of LIF layer run by `backend`; `spec` is the name other processes find it by."""
     return [
-        Operation(
+        Trial(
             name=kind,
             run=Layer(kind, spec or backend),
             reference=Layer(kind, "reference"),
             inputs=Inputs(kind, device),
             large=600 if kind == REPEATED else 300,
-            operators=lambda kind=kind: [
-                call for example in backend.examples for call in example(KINDS[kind], Inputs(kind, device)(3, 0))
-            ],
+            operators=partial(_operators, backend, kind, device),
             exact=backend.band == 0,
         )
         for kind in KINDS

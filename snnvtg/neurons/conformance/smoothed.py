@@ -1,8 +1,8 @@
 """The smoothed neuron: a differentiable function whose true derivative is the surrogate gradient.
 
 Around a fixed input the spike S(U) = [U >= th] is replaced by S0 + g(U - th) - g(U0 - th0), where U0, S0 and th0 are
-what the law gave at that input and g is the surrogate's primitive. At the input itself it equals the law; its
-derivative there is the surrogate's; and being smooth it can be differentiated by finite differences.
+what the reference gave at that input and g is the surrogate's primitive. At the input itself it equals the
+reference; its derivative there is the surrogate's; and being smooth it can be differentiated by finite differences.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Running a backend and the law side by side."""
+"""Running a backend and the reference side by side."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,11 @@ from torch import Tensor
 
 from snnvtg.neurons.backends.base import Backend
 from snnvtg.neurons.conformance.cases import Case
+from snnvtg.neurons.functional import lif
 from snnvtg.neurons.lif import LIFParameters, lif_reference
-from snnvtg.neurons.module import lif
+from snnvtg.operator_checks import Mismatch
 
-
-class Mismatch(AssertionError):
-    """The backend and the law disagree; the message says where."""
+__all__ = ["Answer", "Mismatch", "Subject", "both", "differentiate", "leaves", "weights"]
 
 
 @dataclass
@@ -26,13 +25,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Subject:
-    """The backend under test, on a device."""
+    """The backend under test, on a device; `spec` is the name other processes find it by, where it has one."""
 
     backend: Backend
     device: str = "cpu"
+    spec: str | None = None
 
-    def run(self, current: Tensor, parameters: LIFParameters, **options) -> tuple[Tensor, Tensor]:
-        """The backend's (spikes, final state)."""
+    def run(self, current: Tensor, parameters: LIFParameters, **options) -> tuple[Tensor, ...]:
+        """The backend's (spikes, final state), and what else `options` ask for."""
         return lif(current, parameters, backend=self.backend, **options)
 
     def randn(self, *shape: int, seed: int = 0, dtype=torch.float32) -> Tensor:
@@ -71,8 +71,8 @@ def differentiate(subject: Subject, inputs: dict[str, Tensor], spikes: Tensor, s
 
 
 def both(subject: Subject, case: Case, current: Tensor, v: Tensor | None = None) -> tuple[Answer, Answer]:
-    """(the backend's answer, the law's answer), with gradients."""
-    mine, law = leaves(subject, case, current, v), leaves(subject, case, current, v)
+    """(the backend's answer, the reference's answer), with gradients."""
+    mine, reference = leaves(subject, case, current, v), leaves(subject, case, current, v)
     spikes, state = subject.run(parameters=case.parameters, **mine)
     answer = differentiate(subject, mine, spikes, state)
-    return answer, differentiate(subject, law, *lif_reference(parameters=case.parameters, **law))
+    return answer, differentiate(subject, reference, *lif_reference(parameters=case.parameters, **reference))

@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from snnvtg.energy.crosscheck import cross_check
 from tests.conftest import _make_batch as make_batch
-from tests.energy.counters.common import TINY, Called, Row, convolution_spikes, counted
+from tests.energy.counters.common import TINY, Called, Row, convolution_spikes, counted, products_on_padding
 from tests.energy.networks import TOKENS, VALID, CaseA, detector, tiny_spikemba
 
 
@@ -22,15 +22,25 @@ def dense_counters() -> list[Row]:
     for network, (model, inputs) in plain.items():
         ours = counted(model, *inputs).totals["macs_dense"]
         analysis = FlopCountAnalysis(model, inputs).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        rows.append(Row(network, "dense MACs", "fvcore", analysis.total(), ours))
+        beyond = products_on_padding(conv, spikes) if network == "convolution" else 0
+        terms, twice = ((("taps on the zero padding", factor * beyond),) for factor in (1, 2))
+        rows.append(Row(network, "dense MACs", "fvcore", analysis.total(), ours, terms))
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(*inputs)
-        rows.append(Row(network, "operations, two a MAC", "torch FlopCounterMode", counter.get_total_flops(), 2 * ours))
+        flops = counter.get_total_flops()
+        rows.append(Row(network, "operations, two a MAC", "torch FlopCounterMode", flops, 2 * ours, twice))
     checked = cross_check(tiny_spikemba(TINY), make_batch([0])).set_index("group")
     ours, fused = int(checked.ledger.sum()), int(checked.ledger["causal_conv1d"])
     flops = 2 * int(checked.torch.sum())
-    norms = (("normalisations, in operations (5 an entry)", int(checked.fvcore["norms"])),)
-    hidden = (("causal convolutions, a fused operator", -2 * fused),)
+    on_padding = "taps on the zero padding"
+    norms = (
+        ("normalisations, in operations (5 per entry)", int(checked.fvcore["norms"])),
+        (on_padding, int(checked.padding.sum())),
+    )
+    hidden = (
+        ("causal convolutions, a fused operator", -2 * fused),
+        (on_padding, 2 * int(checked.padding["conv"])),
+    )
     rows += [
         Row("tiny SpikeMba", "dense MACs", "fvcore, with our handles", int(checked.fvcore.sum()), ours, norms),
         Row("tiny SpikeMba", "operations, two a MAC", "torch FlopCounterMode", flops, 2 * ours, hidden),

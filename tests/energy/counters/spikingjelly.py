@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.energy import energy_breakdown_pj
+from snnvtg.energy.crosscheck import taps_on_padding
 from snnvtg.neurons import available_backends, set_backend
 from tests.conftest import _make_batch as make_batch
 from tests.energy.counters.common import TINY, Called, Row, convolution_spikes, counted, over_modules
@@ -102,12 +103,14 @@ def spikemba() -> list[Row]:
     model, batch = tiny_spikemba(TINY), make_batch([0])
     theirs, ledger = spikingjelly(lambda: model(batch)), counted(model, batch)
     totals = ledger.totals
+    on_padding = taps_on_padding(model, batch)["conv"]
     fused = sum(record.counts["mac"][1] for record in ledger.records if record.op == "causal_conv1d")
     terms = (
         (
             "causal convolutions, one fused operator it has no rule for",
             -fused,
         ),
+        ("taps on the zero padding", on_padding),
         ("linear_z reads the norm of a silent layer's rate: all zeros, which look like spikes", -looking_binary(model)),
     )
     return [

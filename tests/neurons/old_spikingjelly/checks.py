@@ -1,8 +1,8 @@
 """Run inside the environment with SpikingJelly 0.0.0.0.14 (see make_environment.py): does the adapter speak to it?
 
 1. The two SpikingJelly adapters say which version each wants.
-2. The node the CuPy adapter builds equals the law, run on SpikingJelly's own torch loop, on the conformance suite.
-3. The CUDA text SpikingJelly would hand to CuPy equals the law, compiled as C++ and run on the host.
+2. The node the CuPy adapter builds equals the reference: the conformance suite on SpikingJelly's torch loop.
+3. The CUDA text SpikingJelly would hand to CuPy equals the reference, compiled as C++ and run on the host.
 4. nvcc compiles that text for sm_90, where there is an nvcc. CuPy itself and the GPU are not exercised here.
 """
 
@@ -19,7 +19,7 @@ from spikingjelly.activation_based.auto_cuda import neuron_kernel
 
 from snnvtg.neurons import LIFParameters, available_backends, lif_reference
 from snnvtg.neurons.backends import spikingjelly, spikingjelly_cupy
-from snnvtg.neurons.conformance import conform
+from snnvtg.neurons.conformance import Subject, values
 
 ON_THE_HOST = """
 #include <cmath>
@@ -84,7 +84,7 @@ def check_settings() -> None:
         missing=lambda device: [],
         run=lambda neuron, inputs: spikingjelly_cupy.run_with("torch", neuron, inputs),
     )
-    results = list(conform(backend))
+    results = list(values(Subject(backend)))
     failed = [r for r in results if r.outcome == "failed"]
     assert not failed, failed
     passed = sum(r.outcome == "passed" for r in results)

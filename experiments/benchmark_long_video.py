@@ -1,3 +1,0 @@
-from moved import stop
-
-stop(__file__)

@@ -1,0 +1,6 @@
+"""How good is a setting, without opening the test split: cross-validation over the training videos."""
+
+from snnvtg.cli.cross_validate import start
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,81 @@
+"""A folder of random features and annotations at the size of QVHighlights, to train on where the real ones are not.
+
+    python experiments/tools/random_features.py --out random
+    python experiments/train.py --dataset qvhighlights --features random --splits train val test --split test \\
+        --preset paper
+
+7,218 queries to train on and 1,550 to validate on, each with a video of its own of 75 clips (SlowFast 2304, CLIP 512)
+and 20 CLIP tokens of 512; 16 to test on, because costs are counted query by query. The annotations have windows and
+ratings, which nothing in the features tells. Only --distinct different videos lie on the disk, under all the names.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snnvtg.cli.command import run
+from snnvtg.data import write_annotations
+from snnvtg.errors import InputError
+from snnvtg.records import Query
+
+CLIPS, CLIP_LENGTH = 75, 2.0
+WIDTHS = {"slowfast": 2304, "clip": 512}
+TOKENS, TEXT_WIDTH = 20, 512
+
+
+@dataclass(frozen=True)
+class Options:
+    """Make random features."""
+
+    out: Path
+    """folder to make, in the layout `plain`"""
+    queries: tuple[int, int, int] = (7218, 1550, 16)
+    """of train, val and test"""
+    distinct: int = 64
+
+
+def main(options: Options) -> None:
+    """Write features and annotations."""
+    if min(options.queries) < 1 or options.distinct < 1:
+        raise InputError("queries and distinct: expected at least 1 of each")
+    generator = np.random.default_rng(0)
+    ends = np.cumsum(options.queries)
+    names = [f"v{i}" for i in range(ends[-1])]
+    for backbone, width in WIDTHS.items():
+        arrays = (generator.standard_normal((CLIPS, width), np.float32) for _ in range(options.distinct))
+        linked(options.out / "features" / backbone, names, arrays, "features")
+    arrays = (generator.standard_normal((TOKENS, TEXT_WIDTH), np.float32) for _ in range(options.distinct))
+    linked(options.out / "features" / "clip_text", [f"qid{i}" for i in range(ends[-1])], arrays, "last_hidden_state")
+    for split, first, last in zip(("train", "val", "test"), (0, *ends), ends, strict=False):
+        made = [query(i, generator) for i in range(first, last)]
+        write_annotations(made, options.out / f"highlight_{split}_release.jsonl")
+    print(f"{ends[-1]} queries of {CLIPS} clips; wrote {options.out}")
+
+
+def linked(folder: Path, names: list[str], arrays, key: str) -> None:
+    """Each of `names` as an npz in `folder`; after the last of `arrays` they begin anew, as links."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for name, array in zip(names, arrays, strict=False):
+        made.append(folder / f"{name}.npz")
+        np.savez(made[-1], **{key: array})
+    for i, name in enumerate(names[len(made) :]):
+        path = folder / f"{name}.npz"
+        path.unlink(missing_ok=True)
+        os.link(made[i % len(made)], path)
+
+
+def query(qid: int, generator: np.random.Generator) -> Query:
+    """A query with one window of 5 to 25 clips and three ratings of each of its clips."""
+    length = int(generator.integers(5, 26))
+    first = int(generator.integers(0, CLIPS - length))
+    clips = tuple(range(first, first + length))
+    ratings = tuple(tuple(int(r) for r in generator.integers(1, 5, 3)) for _ in clips)
+    window = (first * CLIP_LENGTH, (first + length) * CLIP_LENGTH)
+    return Query(qid, f"query {qid}", f"v{qid}", CLIPS * CLIP_LENGTH, (window,), clips, ratings)
+
+
+if __name__ == "__main__":
+    run(Options, main, __doc__)

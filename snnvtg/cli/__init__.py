@@ -1,0 +1,15 @@
+"""The commands: one module each with `Options` and `main`; `experiments/` and the console script start them."""
+
+COMMANDS = {
+    "timestep-sweep": "accuracy, firing rate and energy against the number of time steps",
+    "ablation": "declared sweeps: which part of a model earns its keep, and at what energy",
+    "train": "train one model and measure it",
+    "predict": "write a trained model's answers to a split as a submission file",
+    "evaluate": "score a submission file with the figures of the official evaluator",
+    "compare": "compare two models on the same queries: paired differences with intervals",
+    "energy-report": "what a trained model costs under every published convention",
+    "ground": "ask a trained model for a moment in words",
+    "cross-validate": "how good is a setting, without opening the test split",
+    "video-retrieval": "which video holds the moment: every query against every video",
+}
+"""name -> what it does; the module has underscores"""

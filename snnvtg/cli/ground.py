@@ -1,0 +1,133 @@
+"""Ask a trained model for a moment in words.
+
+    python experiments/ground.py --checkpoint runs/train/best.pt --features video.npz --text glove.300d.txt \\
+        --query "a person opens the door"
+    python experiments/ground.py --checkpoint best.pt --features slowfast=a.npz clip=b.npz --text clip:WEIGHTS \\
+        --query "a man rides a horse" --out answer.png --json answer.json
+
+Seconds. Prints the windows with their scores, and draws the saliency curve with the spikes of the layers
+the model shows beneath it. A video longer than any of training is read in overlapping windows, in memory that does
+not grow with it, and the picture shows the window around the best moment. A text encoder other than the one used in
+training is refused: by its name, and by checksums of word vectors or weights; a tokens: file does not say what made it.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from matplotlib.backend_bases import FigureCanvasBase
+
+from snnvtg.applications.grounding import WINDOW, Answer, answer, encode_query, open_video
+from snnvtg.cli.command import run
+from snnvtg.cli.options import CheckpointOptions
+from snnvtg.data.live_text import text_source
+from snnvtg.errors import InputError
+from snnvtg.neurons import set_backend
+from snnvtg.plots.grounding import grounding_figure
+from snnvtg.records import Prediction, Query
+from snnvtg.reporting import provenance, save_figure, write_json
+from snnvtg.training import Checkpoint
+
+
+@dataclass(frozen=True)
+class Options(CheckpointOptions):
+    """Ground one query in one video."""
+
+    _: KW_ONLY
+    features: tuple[str, ...]
+    """the video's feature files (.npz with key features, .npy), one per backbone in the order of training; NAME=FILE
+    where the folder does not say which backbone it is"""
+    query: str
+    text: str
+    """how the query becomes features: FILE.txt (GloVe), clip:FOLDER (a local CLIP), sentence, tokens:FILE.npz"""
+    duration: float | None = None
+    """seconds of the video; none: clips × clip length"""
+    window: int | None = None
+    """clips of a window; longer videos are read in such windows, each sharing half with the next; none: the longest
+    video of training"""
+    top: int = 5
+    """windows to show"""
+    backend: str = "auto"
+    """LIF backend"""
+    out: Path = Path("ground.png")
+    """the picture; its suffix chooses the format"""
+    json: Path | None = None
+    """also write the answer, with the keys of a submission"""
+
+
+def main(options: Options) -> None:
+    """Answer, print, draw."""
+    if options.top < 1:
+        raise InputError(f"top is {options.top}; expected at least 1")
+    if not options.query.strip():
+        raise InputError("query is empty; ask in a sentence")
+    if options.out.suffix[1:] not in FigureCanvasBase.filetypes:
+        raise InputError(f"{options.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
+    checkpoint, file = options.load(), options.file()
+    clip_length = checkpoint.clip_length
+    video = open_video(options.features, checkpoint, file)
+    whole = video.num_clips * clip_length
+    if options.duration is not None and not abs(options.duration - whole) <= 2 * clip_length + 0.1 * whole:
+        raise InputError(f"duration is {options.duration:g} s; the features cover {whole:g} s; give that of this video")
+    vid = Path(options.features[0].rpartition("=")[2]).stem
+    query = Query("raw", options.query, vid, options.duration or whole)
+    # the words whose vectors the checkpoint knows are asked for too, to be compared
+    encoder = text_source(options.text, [options.query, *filter(None, checkpoint.text_marks)])
+    text = encode_query(encoder, query, checkpoint, file)
+    model = checkpoint.build()
+    set_backend(model, options.backend)
+    window = (checkpoint.longest or WINDOW) if options.window is None else options.window
+    found = answer(model, query, video, text, clip_length, window)
+    windows = found.prediction.pred_relevant_windows[: options.top]
+    print(f"{vid}: {video.num_clips} clips, {query.duration:g} s; text: {encoder.name or 'file'}, {len(text)} tokens")
+    if not (checkpoint.text_name and encoder.name):
+        side = "the file" if checkpoint.text_name else "this checkpoint"
+        print(f"note: {side} does not say which text encoder made it, so only the width was compared")
+    if video.num_clips > found.num_clips:
+        print(f"longer than {window} clips: read in windows; the picture shows the one around the best moment")
+    for start, end, score in windows:
+        print(f"{start:8.1f} s – {end:6.1f} s   score {score:.3f}")
+    draw(found, windows, options, clip_length, vid)
+    if options.json:
+        write_json(content(found.prediction, query, encoder.digest, options, checkpoint), options.json)
+        print(f"wrote {options.json}")
+
+
+def draw(found: Answer, windows, options: Options, clip_length: float, vid: str) -> None:
+    """The picture of the clips the answer has spikes of, times counted from the first of them."""
+    begin, end = found.first * clip_length, (found.first + found.num_clips) * clip_length
+    local = [(max(a, begin) - begin, min(b, end) - begin, score) for a, b, score in windows if a < end and b > begin]
+    place = f", from {begin:g} s on" if found.first else ""
+    figure = grounding_figure(
+        found.spikes,
+        clip_length=clip_length,
+        windows=local,
+        saliency=found.prediction.pred_saliency_scores[found.first : found.first + found.num_clips],
+        title=f"“{options.query}” in {vid}{place}",
+    )
+    save_figure(figure, options.out)
+    if not found.spikes:
+        print("the model has no spiking layers to show: no raster in the picture")
+    print(f"wrote {options.out}")
+
+
+def content(prediction: Prediction, query: Query, digest: str, options: Options, checkpoint: Checkpoint) -> dict:
+    """The answer with a submission's keys, and how it came about."""
+    answered = {
+        "qid": prediction.qid,
+        "query": prediction.query,
+        "vid": prediction.vid,
+        "duration": query.duration,
+        "clip_length": checkpoint.clip_length,
+        "pred_relevant_windows": [list(window) for window in prediction.pred_relevant_windows],
+        "pred_saliency_scores": list(prediction.pred_saliency_scores),
+    }
+    return answered | {"provenance": provenance(config=options, text_digest=digest)}
+
+
+def start() -> None:
+    """Run the command."""
+    run(Options, main, __doc__)
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,125 @@
+"""Command-line options that several commands share; they mean the same in every one."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from snnvtg.data.source import DataSource
+from snnvtg.data.synthetic import SyntheticConfig
+from snnvtg.errors import InputError
+from snnvtg.models import DEFAULT_MODEL, GroundingModel, model_class
+from snnvtg.plugins import is_outside
+from snnvtg.sweeps.checks import check_device
+from snnvtg.sweeps.settings import trial_of
+from snnvtg.sweeps.trial import Inference, Split, Trial
+
+
+@dataclass(frozen=True)
+class DataOptions(DataSource):
+    """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
+
+    # settings of sweeps, changed by --set data.fold=0 and the like
+    fold: tyro.conf.Suppress[int | None] = None
+    folds: tyro.conf.Suppress[int] = 4
+    synthetic: tyro.conf.Suppress[SyntheticConfig] = field(default_factory=SyntheticConfig)
+
+    @property
+    def source(self) -> DataSource:
+        """The data these options name."""
+        return DataSource(**{name: getattr(self, name) for name in DataSource.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and how it is trained."""
+
+    model: str = DEFAULT_MODEL
+    """a model of the toolkit, or yours: my_package.my_model:MyModel, my_model.py:MyModel"""
+    preset: Literal["default", "demo", "small", "paper"] = "default"
+    """default: demo on the synthetic set, small on other data"""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """change a setting of model, training, data or inference, as --set training.epochs=10 --set model.lif.beta=0.7"""
+
+    def trial(self, source: DataSource, inference: Inference, extra: tuple[str, ...] = ()) -> Trial:
+        """The preset on `source` with its benchmark's settings, then `extra`, then those of --set."""
+        default = "demo" if source.is_synthetic else "small"
+        preset = default if self.preset == "default" else self.preset
+        return trial_of(preset, [*extra, *self.set], model=self.model, data=source, inference=inference)
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Where models are trained and kept."""
+
+    runs: Path = Path("runs")
+    """where trained models are kept"""
+    device: str = "cpu"
+    workers: int = os.cpu_count() or 1
+    """models trained at once, each in one thread"""
+
+    def pool(self) -> dict[str, Any]:
+        """The three as keyword arguments; InputError for fewer than one worker or a device that cannot be used."""
+        check_device(self.device)
+        if self.workers < 1:
+            raise InputError(f"workers: expected at least 1, got {self.workers}")
+        return {"runs": self.runs, "device": self.device, "workers": self.workers}
+
+
+@dataclass(frozen=True)
+class SweepOptions(DataOptions, ModelOptions, PoolOptions):
+    """What every sweep takes."""
+
+    backend: str = "auto"
+    """LIF backend of the measurement: auto, fused, torch, reference, snntorch, spikingjelly, or yours"""
+    split: Split = "test"
+    """where models are measured"""
+
+    def base(self, extra: tuple[str, ...] = ()) -> Trial:
+        """The trial all rows of a sweep change something of."""
+        return self.trial(self.source, Inference(backend=self.backend, split=self.split), extra)
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    """A trained model: a checkpoint, or a row of a sweep's table."""
+
+    checkpoint: Path = Path("runs/train/best.pt")
+    """a checkpoint of experiments/train.py, or a sweep's table (NAME.csv) with --row"""
+    row: str | None = None
+    """of a sweep's table: the row whose model is meant"""
+    seed: int | None = None
+    """of a sweep's table: the model's seed; none: the first there is"""
+    runs: Path = Path("runs")
+    """of a sweep's table: where its trained models are kept"""
+    model: str | None = None
+    """the class of a model from outside the package, which no checkpoint is trusted to name"""
+
+    def file(self) -> Path:
+        """The checkpoint's file."""
+        from snnvtg.sweeps.runs import checkpoint_of_row  # pandas only where a table is read
+
+        if self.checkpoint.suffix != ".csv":
+            if self.row is not None:
+                raise InputError(f"--row: {self.checkpoint} is no sweep's table; give NAME.csv as --checkpoint")
+            return self.checkpoint
+        return checkpoint_of_row(self.checkpoint, self.row, self.seed, self.runs)
+
+    def load(self) -> Any:
+        """The checkpoint."""
+        from snnvtg.training import load_checkpoint
+
+        return load_checkpoint(self.file(), self.outside())
+
+    def outside(self) -> type[GroundingModel] | None:
+        """The class of a model from outside the package, where one is named."""
+        return model_class(self.model) if self.model and is_outside(self.model) else None
+
+
+def require_csv(out: Path) -> Path:
+    """`out`, or InputError where it is not a CSV file's name."""
+    if out.suffix != ".csv":
+        raise InputError(f"--out: expected a name ending in .csv, got {out}")
+    return out

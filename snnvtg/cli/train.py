@@ -1,0 +1,79 @@
+"""Train one model and measure it.
+
+    python experiments/train.py                                   # embedded synthetic data, about 40 seconds
+    python experiments/train.py --data FOLDER --preset small --out runs/charades
+    python experiments/train.py --data FOLDER --model my_package.my_model:MyModel
+    python experiments/train.py --data FOLDER --preset paper --device cuda --set training.precision=bf16
+    python experiments/train.py --dataset qvhighlights --layout moment_detr --features moment_detr/ --preset paper
+    python experiments/train.py --dataset tvsum --layout lighthouse --features features/tvsum \\
+        --annotations data/tvsum --backbones i3d --domain BK --preset paper
+
+Writes best.pt (the best epoch by validation), last.pt (from which the same command resumes) and metrics.json with
+accuracy, firing rates, operations and energy on the validation split (`--split test` opens the test split). With
+`--dataset` the folder of another toolkit is read where it lies, the figures are the benchmark's own, and the preset
+`paper` has the settings the model's paper uses on it; the next step is experiments/predict.py, which writes a
+submission.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from snnvtg.cli.command import run
+from snnvtg.cli.options import DataOptions, ModelOptions
+from snnvtg.files import check_writable
+from snnvtg.reporting import provenance, write_json
+from snnvtg.sweeps.checks import check_device, check_trial
+from snnvtg.sweeps.engine import measure
+from snnvtg.sweeps.measurement import parameter_count
+from snnvtg.sweeps.trial import Inference, Split
+from snnvtg.training import train
+
+
+@dataclass(frozen=True)
+class Options(DataOptions, ModelOptions):
+    """Train a model."""
+
+    timesteps: int | None = None
+    """T; default that of the preset"""
+    seed: int = 0
+    split: Split = "val"
+    """where the trained model is measured"""
+    backend: str = "auto"
+    """LIF backend of the measurement"""
+    device: str = "cpu"
+    out: Path = Path("runs/train")
+    """folder of checkpoints and metrics"""
+
+
+def main(options: Options) -> None:
+    """Train, measure, report."""
+    check_device(options.device)
+    steps = () if options.timesteps is None else (f"model.num_timesteps={options.timesteps}",)
+    trial = options.trial(options.source, Inference(backend=options.backend, split=options.split), steps)
+    check_trial(trial, options.device)
+    check_writable(options.out / "metrics.json")
+    data = trial.data.load()
+    torch.manual_seed(options.seed)
+    checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=options.device)
+    model = checkpoint.build().to(options.device)
+    model.num_timesteps = trial.inference.num_timesteps or model.num_timesteps
+    costs, found = measure(model, getattr(data, options.split), trial.inference, (), options.seed, options.device)
+    figures = {"parameters": parameter_count(model), "best_epoch": checkpoint.progress["best_epoch"]}
+    figures |= {**next(iter(found.values())).figures, **costs}
+    config = {"model_name": checkpoint.model_name, "model": trial.recipe.model, "training": trial.recipe.training}
+    details = {"data": data.name, "checksum": data.checksum, "split": options.split, "config": config}
+    write_json(provenance(**details, seed=options.seed, figures=figures), options.out / "metrics.json")
+    for name, value in figures.items():
+        print(f"{name:40} {'none' if value is None else format(value, ',.4g')}")
+    print(f"{data.name}, {options.split} split; wrote {options.out}/best.pt and metrics.json")
+
+
+def start() -> None:
+    """Run the command."""
+    run(Options, main, __doc__)
+
+
+if __name__ == "__main__":
+    start()

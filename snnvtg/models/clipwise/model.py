@@ -1,0 +1,159 @@
+"""What every clip-wise grounding model has in common: input projections in front, dense heads behind."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
+from snnvtg.errors import InputError
+from snnvtg.layers.heads import ConvHead
+from snnvtg.layers.pooling import AttentivePooling
+from snnvtg.layers.projection import InputProjection
+from snnvtg.models.clipwise.alignment import RidgeAlignment
+from snnvtg.models.clipwise.decoding import Decoding, predict_windows
+from snnvtg.models.clipwise.linear import linear_predictions
+from snnvtg.models.clipwise.losses import ClipwiseLossConfig, clipwise_losses
+from snnvtg.models.clipwise.output import ClipwiseOutput
+from snnvtg.models.contract import GroundingModel
+from snnvtg.records import Batch, Prediction
+
+
+@dataclass(frozen=True)
+class ClipwiseConfig:
+    """The common settings."""
+
+    width: int = 256
+    """d, the width of the model"""
+    num_blocks: int = 6
+    num_heads: int = 8
+    centre_videos: bool = False
+    """subtract from each clip its video's mean: what all clips share cannot tell them apart and is only memorised"""
+    position: Literal["sinusoidal", "none"] = "sinusoidal"
+    dropout: float = 0.1
+    input_dropout: float = 0.3
+    head_kernel: int = 3
+    foreground_reads_saliency: bool = True
+    """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
+    alignment: Literal["none", "ridge"] = "none"
+    """ridge: add to the foreground logit a multiple of what a linear map from words to clips, fitted in closed form to
+    the training set, says of the clip (see `clipwise.alignment`); not in the paper"""
+    alignment_ridge: float = 1000.0
+    """how strongly that map is held to zero, as ridge regression's λ; the more queries there are, the less it holds"""
+    decoding: Decoding = "clip"
+    """how windows are read off the heads, see `predict_windows`"""
+    loss: ClipwiseLossConfig = field(default_factory=ClipwiseLossConfig)
+
+    def __post_init__(self):
+        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel")
+        if self.width % self.num_heads:
+            raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
+        if not self.alignment_ridge > 0:
+            raise InputError(f"alignment_ridge: expected a number above 0, got {self.alignment_ridge}")
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+
+    def at_least(self, low: int, *names: str) -> None:
+        """Raise InputError where one of the fields is below `low`."""
+        for name in names:
+            if getattr(self, name) < low:
+                raise InputError(f"{name}: expected at least {low}, got {getattr(self, name)}")
+
+
+class ClipwiseModel(GroundingModel):
+    """Projects both inputs, leaves the middle to `encode`, and reads windows and saliency off its clips."""
+
+    config: ClipwiseConfig
+    output_class: ClassVar[type[ClipwiseOutput]] = ClipwiseOutput
+
+    def __init__(self, config: ClipwiseConfig, video_width: int, text_width: int):
+        super().__init__(config, video_width, text_width)
+        self.project_vis = InputProjection(video_width, config.width, config.input_dropout)
+        self.project_tex = InputProjection(text_width, config.width, config.input_dropout)
+        self.norm = nn.LayerNorm(config.width)
+        self.pool_query = AttentivePooling(config.width)
+        self.foreground = ConvHead(config.width, 1, config.head_kernel, config.dropout)
+        self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
+        self.alignment = self.alignment_gain = None
+        if config.alignment == "ridge":
+            self.alignment = RidgeAlignment(video_width, text_width, config.alignment_ridge)
+            self.alignment_gain = nn.Parameter(torch.tensor(1.0))
+        self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
+        # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
+        nn.init.constant_(self.boundary.second.bias, 4.0)
+        nn.init.constant_(self.foreground.second.bias, -math.log(4.0))
+
+    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """vis (B, L, d), tex (B, N, d), masks -> clips that know the query (B, L, d), further fields of the output."""
+        raise NotImplementedError
+
+    def fit(self, train: GroundingDataset) -> None:
+        """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
+        self.project_vis.fit(*feature_statistics(train))
+        words = np.concatenate(train.texts)
+        mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
+        self.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
+        if self.alignment is not None:
+            self.alignment.fit(train)
+
+    def forward(self, batch: Batch) -> ClipwiseOutput:
+        """Dense output for every clip of `batch`; rows under padding are meaningless."""
+        video = centred(batch.video, batch.video_mask) if self.config.centre_videos else batch.video
+        vis, tex = self.project_vis(video), self.project_tex(batch.text)
+        if self.config.position == "sinusoidal":
+            vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
+        encoded, more = self.encode(vis, batch.video_mask, tex, batch.text_mask)
+        clips, query = self.norm(encoded), self.pool_query(tex, batch.text_mask).squeeze(1)
+        saliency = nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)
+        foreground = self.foreground(clips, batch.video_mask).squeeze(-1)
+        if self.saliency_gain is not None:
+            foreground = foreground + self.saliency_gain * saliency
+        if self.alignment is not None:
+            foreground = foreground + self.alignment_gain * self.alignment(batch)
+        return self.output_class(
+            foreground_logits=foreground,
+            boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
+            saliency=saliency,
+            clips=clips,
+            query=query,
+            **more,
+        )
+
+    def losses(self, output: ClipwiseOutput, batch: Batch) -> dict[str, Tensor]:
+        """As GroundingModel: the losses of the dense heads."""
+        return clipwise_losses(output, batch, self.config.loss)
+
+    def predict(self, output: ClipwiseOutput, batch: Batch) -> list[Prediction]:
+        """As GroundingModel."""
+        return predict_windows(output, batch, self.config.decoding)
+
+    def relevance(self, output: ClipwiseOutput, batch: Batch) -> Tensor:
+        """As GroundingModel: the highest foreground logit of any clip."""
+        return output.foreground_logits.masked_fill(~batch.video_mask, -torch.inf).amax(1)
+
+    @classmethod
+    def baselines(
+        cls, config: ClipwiseConfig, data: DataSplits, split: GroundingDataset
+    ) -> dict[str, list[Prediction]]:
+        """`linear`: the linear alignment of words and clips alone, where the model reads it."""
+        if config.alignment != "ridge":
+            return {}
+        return {"linear": linear_predictions(data, split, config.alignment_ridge)}
+
+
+def centred(x: Tensor, valid_mask: Tensor) -> Tensor:
+    """x (B, M, C) minus its mean over the valid positions."""
+    keep = valid_mask.unsqueeze(-1).to(x.dtype)
+    return x - (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
+
+
+def sinusoids(shape: tuple[int, int], like: Tensor) -> Tensor:
+    """Fixed position embeddings (M, d) (Vaswani et al., 2017), the paper's "position embeddings"."""
+    length, width = shape
+    rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(1e4) / width))
+    angle = torch.arange(length, device=like.device).unsqueeze(1) * rate
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width].to(like.dtype)

@@ -1,0 +1,55 @@
+"""Configuration of SpikeMba."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from snnvtg.layers.ssm import Direction
+from snnvtg.models.clipwise import ClipwiseConfig
+from snnvtg.models.spikemba.detector import Encoding
+from snnvtg.models.spikemba.losses import SpikeMbaLossConfig
+from snnvtg.models.spikemba.slots import SlotPosition
+from snnvtg.neurons import LIFParameters
+
+
+@dataclass(frozen=True)
+class SpikeMbaConfig(ClipwiseConfig):
+    """What SpikeMba is built from; the defaults are the paper's where it gives them, else the smallest repair.
+
+    Where a field repairs the printed paper, its description gives the printed form as well.
+    """
+
+    num_timesteps: int = 8
+    """T, simulation steps of the spiking neurons: 8 for moment retrieval, 10 for highlight detection"""
+    expand: int = 2
+    """E / d inside the Mamba blocks"""
+    state_size: int = 16
+    conv_width: int = 4
+    num_slots: int = 8
+    """relevant slots per modality and block; 0 is the model without them"""
+    slot_position: SlotPosition = "suffix"
+    """printed: suffix, [O, R]; with a forward scan only prefix carries them to the clips"""
+    scan_direction: Direction = "bidirectional"
+    """printed: forward"""
+    text_fusion: Literal["pooled", "concat"] = "pooled"
+    """line 18 of Alg. 1 adds sequences of different lengths; pooled: the text's y as one vector; concat: one scan over
+    text, then video"""
+    cmr_residual: bool = True
+    """printed: False; six blocks do not train without it"""
+    use_cmr: bool = True
+    use_ssd: bool = True
+    """False: MRM is gated by its own input instead of spikes (the paper's row W/o SSD)"""
+    qkv_bn: bool = True
+    """printed: False"""
+    attention_scale: float = 0.125
+    attention_order: Literal["scores", "values"] = "scores"
+    """scores: (QKᵀ)V as printed; values: Q(KᵀV), the same integers with fewer operations where M > d / heads"""
+    encoding: Encoding = "direct"
+    """how X of Eq. 5, which the paper does not define, reaches the neurons of Q, K and V: as the current of every step,
+    or as spikes over T (`poisson`, `latency`; see `neurons.encoding`)"""
+    lif: LIFParameters = field(default_factory=LIFParameters)
+    loss: SpikeMbaLossConfig = field(default_factory=SpikeMbaLossConfig)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.at_least(1, "num_timesteps", "expand", "state_size", "conv_width")
+        self.at_least(0, "num_slots")

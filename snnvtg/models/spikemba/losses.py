@@ -1,0 +1,76 @@
+"""The losses that need spikes: L_con of Section 3.5, and the firing-rate penalty, which is not in the paper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnvtg.errors import InputError
+from snnvtg.models.clipwise import ClipwiseLossConfig
+from snnvtg.models.spikemba.output import SpikeMbaOutput
+from snnvtg.records import Batch
+
+
+@dataclass(frozen=True)
+class SpikeMbaLossConfig(ClipwiseLossConfig):
+    """The losses of the heads, and those of the spikes."""
+
+    contrastive: float = 0.1
+    """α_c"""
+    contrastive_form: Literal["infonce", "printed"] = "infonce"
+    contrastive_temperature: float = 0.07
+    rate: float = 0.0
+    """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter next to the others"""
+    rate_target: float = 0.1
+    """spikes per neuron and step up to which a LIF layer pays nothing"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.contrastive_temperature > 0:
+            raise InputError(
+                f"loss.contrastive_temperature: expected a number above 0, got {self.contrastive_temperature}"
+            )
+        if not self.rate_target <= 1:
+            raise InputError(f"loss.rate_target: expected spikes per neuron and step in [0, 1], got {self.rate_target}")
+
+
+def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> dict[str, Tensor]:
+    """The terms of a model with spikes, weighted; none without a spiking detector."""
+    terms = {}
+    if output.spikes and config.contrastive:
+        terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)
+    if output.rates:
+        terms["rate"] = config.rate * rate_loss(output.rates, config)
+    return terms
+
+
+def contrastive_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> Tensor:
+    """L_con between the spikes of the moment and the queries of the batch.
+
+    `infonce` draws the matching pair together. `printed`, −log(1 − softmax), pushes it apart and is infinite where a
+    batch holds one sample, hence clamped; kept to show what it does.
+    """
+    rate = output.spikes[-1].mean(0).float()
+    weight = batch.foreground.float()
+    pooled = (rate * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True).clamp(min=1)
+    cosine = F.normalize(pooled, dim=-1) @ F.normalize(output.query.float(), dim=-1).T
+    similarity = cosine / config.contrastive_temperature
+    target = torch.arange(len(similarity), device=similarity.device)
+    if config.contrastive_form == "infonce":
+        return F.cross_entropy(similarity, target)
+    matching = similarity.softmax(1).diagonal()
+    return -torch.log((1 - matching).clamp(min=1e-6)).mean()
+
+
+def rate_loss(rates: Mapping[str, Tensor], config: SpikeMbaLossConfig) -> Tensor:
+    """Mean over the LIF layers of max(0, rate − target)², the rate being spikes per neuron and step of the layer.
+
+    The upper-bound form of Cramer et al. (2020) and Zenke & Vogels (2021), on whole layers. One-sided, because its
+    aim is energy: a layer below the target costs less, and the two-sided (rate − target)² of Bellec et al. (2018)
+    would make it fire. All four layers of a detector count: the spikes of Q, K and V drive the attention products,
+    the output's feed MRM.
+    """
+    return torch.stack(list(rates.values())).sub(config.rate_target).clamp(min=0).square().mean()

@@ -1,0 +1,74 @@
+"""A grid of settings as a figure: lines over the first axis, one for each combination of the others."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from snnvtg.plots.style import LOOKS, style
+
+WORDS = {"num_timesteps": "time steps T"}
+"""what a column is called on a figure, where its name would not do"""
+
+
+def grid_figure(table: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str], title: str) -> Figure:
+    """Accuracy and energy against the first axis of a grid, a line for each combination of the others.
+
+    `table` has a row per model and seed, `axes` and `metrics` name columns of it; dots are seeds, lines their means,
+    bands reach from the lowest to the highest.
+    """
+    along, others = axes[0], list(axes[1:])
+    panels = [(metric, f"{metric} (%)", 1.0) for metric in metrics]
+    panels.append(("energy_pj", "Energy per query (µJ, 45 nm fp32 estimate)", 1e-6))
+    with style():
+        figure = Figure(figsize=(3.5 + 3 * len(panels), 4.4), layout="constrained")
+        for number, (axis, (column, name, scale)) in enumerate(
+            zip(figure.subplots(1, len(panels)), panels, strict=True)
+        ):
+            for look, (label, part) in zip(LOOKS * len(table), lines_of(table, others), strict=False):
+                _line(axis, part.assign(value=scale * part[column]), along, look, label)
+            axis_of(axis, table[along], along)
+            axis.set_title(name)
+            if number == len(panels) - 1:
+                axis.set_ylim(0, 1.1 * scale * table[column].max())
+        if others:
+            figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.suptitle(title, fontweight="bold")
+    return figure
+
+
+def lines_of(table: pd.DataFrame, others: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """(label, rows) of each combination of the columns `others`, in the order of the table."""
+    if not others:
+        return [("", table)]
+    groups = table.groupby(list(others), sort=False)
+    return [(", ".join(map(_words, others, values)), part) for values, part in groups]
+
+
+def axis_of(axis: Axes, values: pd.Series, column: str) -> None:
+    """Label the horizontal axis; on a logarithmic scale where values are doubled from one to the next."""
+    axis.set_xlabel(WORDS.get(column, column))
+    if not pd.api.types.is_numeric_dtype(values):
+        return
+    steps = sorted(values.dropna().unique())
+    if steps[0] > 0 and steps[-1] >= 4 * steps[0]:
+        axis.set_xscale("log", base=2)
+    axis.set_xticks(steps, [f"{step:g}" for step in steps])
+    axis.minorticks_off()
+
+
+def _words(column: str, value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{WORDS.get(column, column)} = {value}"
+
+
+def _line(axis: Axes, part: pd.DataFrame, along: str, look: tuple[str, str], label: str) -> None:
+    colour, marker = look
+    grouped = part.groupby(along)["value"]
+    mean = grouped.mean()
+    axis.plot(mean.index, mean, color=colour, marker=marker, label=label)
+    if (grouped.count() > 1).any():
+        axis.fill_between(mean.index, grouped.min(), grouped.max(), color=colour, alpha=0.15, linewidth=0)
+        axis.scatter(part[along], part["value"], color=colour, marker=marker, s=14, alpha=0.4)

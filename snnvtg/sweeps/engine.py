@@ -1,0 +1,179 @@
+"""The sweep engine: declarations become models to train, measurements, and rows of a table.
+
+A sweep's rows are trials over a base trial. Models are trained once for each recipe, data and seed, whichever rows of
+whichever sweeps they belong to, and measured once for each way they are read out.
+"""
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnvtg.data import GroundingDataset
+from snnvtg.data.controls import CONTROLS
+from snnvtg.data.source import DataSource
+from snnvtg.errors import InputError
+from snnvtg.models import GroundingModel, Recipe, model_name
+from snnvtg.neurons import set_backend
+from snnvtg.sweeps.checks import check_device, check_trial
+from snnvtg.sweeps.declaration import Sweep
+from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
+from snnvtg.sweeps.processes import in_processes
+from snnvtg.sweeps.results import SweepTable
+from snnvtg.sweeps.runs import trained
+from snnvtg.sweeps.table import claimed
+from snnvtg.sweeps.trial import Inference, Trial
+from snnvtg.sweeps.untrained import numbered
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train, and every way it is to be measured."""
+
+    recipe: Recipe
+    data: DataSource
+    seed: int
+    measured: tuple[tuple[Inference, tuple[str, ...]], ...]
+    """how it is read out, each with the controls measured beside it"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model read out one way: figures of the model, and of each control by name."""
+
+    trial: Trial
+    seed: int
+    common: dict[str, Any]
+    figures: dict[str, Any]
+    accuracies: dict[str, Accuracy]
+    """by the name of the model, then of each control"""
+    queries: np.ndarray
+    videos: np.ndarray
+    """the number (Q,) of each query, and of its video"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a job: measurements, or why there are none."""
+
+    job: Job
+    measured: tuple[Measured, ...] = ()
+    failure: str = ""
+
+
+def run_sweeps(
+    sweeps: Sequence[Sweep],
+    base: Trial,
+    paths: Sequence[Path],
+    runs: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+    note: str = "",
+) -> list[SweepTable]:
+    """Run what is unfinished of all sweeps in one pool of `workers`; the tables at `paths` grow with each model.
+
+    A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others continue.
+    `note` says in the tables what was changed of the preset.
+    """
+    names = [path.name for path in paths]
+    if len(set(names)) != len(names):
+        raise InputError(f"sweeps: two of the same name write the same files: {', '.join(names)}")
+    check_device(device)
+    trials = [sweep.trials(base) for sweep in sweeps]
+    for sweep, rows in zip(sweeps, trials, strict=True):
+        check_rows(sweep, rows, base, device)
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(claimed(path))
+        started = time.monotonic()
+        tables = [
+            SweepTable(path, sweep, rows, base, started=started, note=note)
+            for path, sweep, rows in zip(paths, sweeps, trials, strict=True)
+        ]
+        for table in tables:
+            table.add_untrained()
+        jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])
+        for outcome in in_processes(functools.partial(run_job, runs=runs, device=device), jobs, workers):
+            for table in tables:
+                table.add(outcome)
+        for table in tables:
+            table.keep_declaration()
+    return tables
+
+
+def check_rows(sweep: Sweep, trials: Mapping[str, Trial], base: Trial, device: str) -> None:
+    """InputError where a row could not be trained and measured: with its line, unless the preset could not either."""
+    checked: set[Trial] = set()
+    for row in sweep.rows:
+        trial = trials[row.name]
+        try:
+            if trial not in checked:
+                check_trial(trial, device)
+        except InputError as error:
+            check_trial(base, device)
+            raise InputError(f"{row.where}: row {row.name!r}: {error}") from error
+        checked.add(trial)
+
+
+def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Job]:
+    """(trial, seed, controls) as jobs: each model once, measured once for each inference with all its controls."""
+    models: dict[tuple[Recipe, DataSource, int], dict[Inference, dict[str, None]]] = {}
+    for trial, seed, controls in wanted:
+        inferences = models.setdefault((trial.recipe, trial.data, seed), {})
+        inferences.setdefault(trial.inference, {}).update(dict.fromkeys(controls))
+    return [
+        Job(*model, tuple((inference, tuple(controls)) for inference, controls in inferences.items()))
+        for model, inferences in models.items()
+    ]
+
+
+def run_job(job: Job, *, runs: Path, device: str) -> Outcome:
+    """Train the job's model, or find it trained, and measure it.
+
+    `seconds` is the wall time of both; of a model found trained, of measuring alone.
+    """
+    started = time.monotonic()
+    data = job.data.load()
+    try:
+        checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device)
+    except InputError as error:
+        return Outcome(job, failure=str(error))
+    model = checkpoint.build().to(device)
+    common = {
+        "data": data.name,
+        "parameters": parameter_count(model),
+        "best_epoch": checkpoint.progress["best_epoch"],
+        "run": folder.name,
+    }
+    own_timesteps, found = model.num_timesteps, []
+    for inference, controls in job.measured:
+        model.num_timesteps = inference.num_timesteps or own_timesteps
+        figures, accuracies = measure(model, getattr(data, inference.split), inference, controls, job.seed, device)
+        trial = Trial(job.recipe, job.data, inference)
+        numbers = numbered(trial, getattr(data, inference.split))
+        also = {"split": inference.split, "seconds": round(time.monotonic() - started, 1)}
+        found.append(Measured(trial, job.seed, {**common, **also}, figures, accuracies, *numbers))
+    return Outcome(job, tuple(found))
+
+
+def measure(
+    model: GroundingModel,
+    split: GroundingDataset,
+    inference: Inference,
+    controls: Sequence[str],
+    seed: int,
+    device: str,
+) -> tuple[dict[str, Any], dict[str, Accuracy]]:
+    """What a query costs, and the accuracy of the model on its split and on what each control makes of that."""
+    set_backend(model, inference.backend)
+    found = {model_name(type(model)): accuracy(model, split, device)}
+    figures = cost(model, split, device)
+    for control in controls:
+        found[control] = accuracy(model, CONTROLS[control](split, seed), device)
+    return figures, found

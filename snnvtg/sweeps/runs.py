@@ -1,0 +1,128 @@
+"""Trained models on disk, found again by everything that shaped them."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import snnvtg
+from snnvtg.data import DataSplits
+from snnvtg.errors import InputError
+from snnvtg.models import Recipe, model_name
+from snnvtg.reporting import write_json
+from snnvtg.sweeps.table import read_rows
+from snnvtg.training import Checkpoint, load_checkpoint, train
+
+PACKAGE = Path(snnvtg.__file__).parent
+KERNELS = {".cpp", ".hpp", ".cu"}
+
+
+@lru_cache
+def code_digest(*modules: str) -> str:
+    """Digest of the source of `modules` and of everything of this package they import, at whatever depth.
+
+    With the training loop and a model's module: what a trained model is decided by. Changed code never reuses an older
+    model, and a benchmark's or a figure's source changes none.
+    """
+    digest = hashlib.sha256()
+    files = sorted(imported_files(modules))
+    folders = {file.parent for file in files}
+    files += sorted(kernel for folder in folders for kernel in folder.glob("*") if kernel.suffix in KERNELS)
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def shaping_code(recipe: Recipe) -> str:
+    """The digest of what shapes a model of this recipe."""
+    return code_digest("snnvtg.training.loop", recipe.model_class.__module__)
+
+
+def imported_files(modules: Iterable[str]) -> set[Path]:
+    """The source files of `modules` and of what they import of this package, lazy imports included."""
+    found: set[Path] = set()
+    waiting = list(modules)
+    while waiting:
+        file = _source(waiting.pop())
+        if file is not None and file not in found:
+            found.add(file)
+            waiting += _imports(file)
+    return found
+
+
+@cache
+def _source(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # a name inside a module that is no package
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        yield from (name for name in names if name.startswith("snnvtg."))
+
+
+def run_folder(root: Path, recipe: Recipe, data: DataSplits, seed: int) -> Path:
+    """The folder of one training run under `root`, named by model, data, seed and a digest of all else."""
+    shaped_by = [asdict(recipe.model), asdict(recipe.training), data.checksum, shaping_code(recipe)]
+    digest = hashlib.sha256(json.dumps(shaped_by, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    name = model_name(recipe.model_class).rpartition(":")[2]
+    return root / f"{name}-{data.name.replace(' ', '_')}-seed{seed}-{digest}"
+
+
+def trained(
+    root: Path, recipe: Recipe, data: DataSplits, *, seed: int, device: str = "cpu", quiet: bool = True
+) -> tuple[Checkpoint, Path]:
+    """The checkpoint of this run and its folder: from disk where it is finished, else trained, from where it was left.
+
+    `settings.json` in the folder says in words which model it is.
+    """
+    folder = run_folder(root, recipe, data, seed)
+    finished = folder / "finished.pt"
+    if finished.is_file():
+        return load_checkpoint(finished, recipe.model_class), folder
+    write_json(described(recipe, data, seed), folder / "settings.json")
+    checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet)
+    checkpoint.save(finished)
+    for leftover in ("last.pt", "best.pt"):
+        (folder / leftover).unlink(missing_ok=True)
+    return checkpoint, folder
+
+
+def described(recipe: Recipe, data: DataSplits, seed: int) -> dict[str, Any]:
+    """Model, data, seed and every setting of a run, as JSON holds them."""
+    return {
+        "model_name": model_name(recipe.model_class),
+        "data": data.name,
+        "data_checksum": data.checksum,
+        "seed": seed,
+        "model": recipe.model,
+        "training": recipe.training,
+    }
+
+
+def checkpoint_of_row(table: Path, row: str | None, seed: int | None, runs: Path) -> Path:
+    """The checkpoint of a row of a sweep's table, by its column `run`; InputError names the rows there are."""
+    found = read_rows(table, ("row", "seed", "run"))
+    found = found[found["seed"].notna()].drop_duplicates(["row", "seed"])
+    chosen = found[(found["row"] == row) & ((found["seed"] == seed) | (seed is None))]
+    if chosen.empty:
+        known = ", ".join(dict.fromkeys(found["row"]))
+        seeds = " ".join(map(str, sorted(found["seed"].unique())))
+        raise InputError(f"{table}: no row {row!r}, seed {seed}; give --row, one of: {known}; seeds: {seeds}")
+    path = runs / chosen["run"].iloc[0] / "finished.pt"
+    if not path.is_file():
+        raise InputError(f"{path}: the model of row {row!r} is not there any more; run the sweep again, or name --runs")
+    return path

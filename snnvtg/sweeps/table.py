@@ -1,0 +1,133 @@
+"""A results table on disk that grows row by row and is never half-written."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from snnvtg.errors import InputError
+from snnvtg.reporting import provenance, write_csv, write_json
+
+TEXT = {"row": str, "recipe": str, "run": str}
+"""columns that are text whatever they look like: a digest such as 12345e678901 would be read as a number"""
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Lock `path` for one run; InputError where another run is writing to it. The lock ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+            lock.unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(f"{path}: another run is writing to it; wait for it, or choose another --out") from None
+
+
+class ResultsTable:
+    """Rows of one sweep in `path` (CSV), with the sweep's identity and provenance in the JSON beside it.
+
+    `key` names the columns that tell rows apart, `columns` the order of the leading ones. Opening a table that
+    another sweep wrote is an error, so that no figure ends up under another's settings.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], key: Sequence[str], columns: Sequence[str]):
+        self.path, self.beside = path, path.with_suffix(".json")
+        self.identity, self.key, self.columns = _as_json(identity), list(key), list(columns)
+        self.rows = self._existing()
+
+    def _existing(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        known = read_provenance(self.path).get("identity")
+        if not isinstance(known, dict):
+            raise InputError(
+                f"{self.beside}: has no identity, so the rows of {self.path.name} cannot be trusted; "
+                "move both away or choose another --out"
+            )
+        differing = sorted(k for k in {*known, *self.identity} if known.get(k) != self.identity.get(k))
+        if differing:
+            raise InputError(
+                f"{self.path}: holds rows of another sweep (differs in {', '.join(differing)}); "
+                "move it away or choose another --out"
+            )
+        return read_rows(self.path, self.key).to_dict("records")
+
+    def holds(self, **key: Any) -> bool:
+        """Whether a finished row with this key is there."""
+        return any(self._key(row) == self._key(key) for row in self.rows)
+
+    def add(self, rows: Sequence[Mapping[str, Any]], **details: Any) -> None:
+        """Add finished rows, then write the provenance with `details` and the table."""
+        self.rows += [dict(row) for row in rows]
+        write_json(provenance(identity=self.identity, **details), self.beside)
+        write_csv(self.frame(), self.path)
+
+    def frame(self) -> pd.DataFrame:
+        """The rows sorted by their key, whole numbers whole even where a row has none."""
+        rows = sorted(self.rows, key=lambda row: [_rank(part) for part in self._key(row)])
+        known = [name for row in rows for name in row]
+        table = pd.DataFrame(rows, columns=list(dict.fromkeys([*self.columns, *known])))
+        return table.astype({name: "Int64" for name in table if _whole(table[name])})
+
+    def _key(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(_text(row.get(name)) for name in self.key)
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """The JSON beside the table `path`; InputError where it is missing or no JSON object."""
+    beside = path.with_suffix(".json")
+    try:
+        content = json.loads(beside.read_text())
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: {beside.name} beside it is missing or unreadable, so its rows cannot be trusted; "
+            "move the CSV away or choose another --out"
+        )
+    return content
+
+
+def read_rows(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """The rows of a results table with the columns `needed`; InputError where the file is something else."""
+    try:
+        # the python engine reads every float back exactly
+        table = pd.read_csv(path, engine="python", dtype={**TEXT, "seed": "Int64"})
+    except (OSError, ValueError, TypeError) as error:  # pandas' own errors are ValueErrors
+        raise InputError(f"{path}: not a results table ({' '.join(str(error).split())}); move it away") from None
+    absent = [column for column in needed if column not in table]
+    if absent:
+        raise InputError(f"{path}: not a results table (no column {absent[0]}); move it away or choose another")
+    return table
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _rank(text: str) -> tuple[bool, float, str]:
+    """Numbers by value, words by letter, nothing last."""
+    return (text == "", float(text), "") if text.isdigit() else (text == "", 0.0, text)
+
+
+def _whole(column: pd.Series) -> bool:
+    values = column.dropna()
+    return len(values) > 0 and all(isinstance(v, int) or (isinstance(v, float) and v.is_integer()) for v in values)
+
+
+def _as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity as JSON will give it back."""
+
+    def plain(value: Any) -> Any:
+        return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
+
+    return json.loads(json.dumps(identity, default=plain))

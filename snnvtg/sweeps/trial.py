@@ -1,0 +1,44 @@
+"""What a sweep varies: a model and its training, the data, and how the trained model is read out."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from snnvtg.data.source import DataSource
+from snnvtg.errors import InputError
+from snnvtg.models import Recipe
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a trained model is measured."""
+
+    num_timesteps: int | None = None
+    """T at which the model is read out; none: the T it was trained with"""
+    backend: str = "auto"
+    """LIF backend"""
+    split: Split = "test"
+
+    def __post_init__(self):
+        if self.num_timesteps is not None and self.num_timesteps < 1:
+            raise InputError(f"inference.num_timesteps: expected at least 1, got {self.num_timesteps}")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model to train and measure, for each seed."""
+
+    recipe: Recipe
+    data: DataSource = field(default_factory=DataSource)
+    inference: Inference = field(default_factory=Inference)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The four parts that settings are named after."""
+        return {
+            "model": self.recipe.model,
+            "training": self.recipe.training,
+            "data": self.data,
+            "inference": self.inference,
+        }
