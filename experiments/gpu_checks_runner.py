@@ -16,6 +16,7 @@ import tarfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,11 +56,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Place:
-    """Where parts write (`work`), where the results go after each of them (`out`), and which wheels are installed."""
+    """Where wheels are installed and parts write (`work`), and where the results go after each part (`out`)."""
 
     work: Path
     out: Path
     rehearsal: bool = False
+
+    def folder(self, part: str) -> Path:
+        """A part's own; what other code wrote lies elsewhere, so that no table mixes the two."""
+        return self.work / code_digest() / part
 
     def environment(self, part: Part) -> dict[str, str]:
         """What a part's commands see: its own site, the one for all, this checkout."""
@@ -96,6 +101,8 @@ def _pip(files: list[str], target: Path) -> list[str]:
 
 def run_all(parts: Sequence[Part], place: Place, end: float) -> list[Result]:
     """Run what has not passed yet under this code until `end` (monotonic); everything is written after each part."""
+    # who is told to end ends what it started first
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     code, results = code_digest(), earlier(place)
     done = {r.part for r in results.values() if r.outcome == "passed" and r.code == code}
     tried = {r.part for r in results.values() if r.code == code and r.outcome not in ("no time", "not installed")}
@@ -115,7 +122,7 @@ def run_all(parts: Sequence[Part], place: Place, end: float) -> list[Result]:
 
 def run_part(part: Part, place: Place, seconds: float) -> Result:
     """Run a part's commands one after the other, for at most `seconds` together, with everything they start."""
-    folder, environment = place.work / part.name, place.environment(part)
+    folder, environment = place.folder(part.name), place.environment(part)
     result, started = Result(part.name, "passed"), time.monotonic()
     if seconds < LEAST:
         result.outcome = "no time"
@@ -129,7 +136,6 @@ def run_part(part: Part, place: Place, seconds: float) -> Result:
         arguments, begun = filled(command, folder, place.rehearsal), time.monotonic()
         status, said = _run(arguments, folder / "log.txt", environment, seconds - (begun - started))
         took = round(time.monotonic() - begun, 1)
-        # a path of somebody's machine is nobody else's business
         shown = shlex.join(["python", *(word.replace(str(folder), part.name) for word in arguments)])
         result.commands.append({"command": shown, "exit": status, "seconds": took})
         result.said += said[-40:]
@@ -184,7 +190,11 @@ def _run(arguments: list[str], log: Path, environment: dict[str, str], seconds: 
             # one that lives on would hold the device
             _end(process)
     text = log.read_bytes()[begun:].decode(errors="replace")
-    return status, [line.rsplit("\r", 1)[-1] for line in text.strip().splitlines()]
+    # a path of somebody's machine is nobody else's business
+    for place, name in {f"{ROOT}{os.sep}": "", sys.prefix: "PYTHON", str(Path.home()): "~"}.items():
+        text = text.replace(place, name)
+    # of a progress bar the last state
+    return status, [line.rsplit("\r", 1)[-1].rstrip() for line in text.strip().split("\n")]
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -193,6 +203,7 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
 
 
+@lru_cache
 def code_digest() -> str:
     """Digest of the code that ran, for machines without the repository's history."""
     digest = hashlib.sha256()

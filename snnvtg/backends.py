@@ -120,7 +120,7 @@ _announced: set[tuple[str, ...]] = set()
 
 
 def forget() -> None:
-    """Look again what this machine lacks, and announce again what `auto` chooses."""
+    """Check again what this machine lacks, and announce again what `auto` chooses."""
     _found_missing.clear()
     _announced.clear()
 

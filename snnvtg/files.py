@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written atomically: in full, or not at all."""
 
 import os
 import tempfile

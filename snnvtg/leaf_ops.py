@@ -2,7 +2,7 @@
 
 A LIF layer is the same work whether a Python loop, a library or a fused kernel did it. Functions decorated with
 `leaf_op` tell the active observer (the energy ledger) their name and arguments; the observer calls the function
-itself and looks away while it runs. With no observer the decorator costs one comparison.
+itself and ignores what happens inside. With no observer the decorator costs one comparison.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,11 +23,23 @@ def leaf_op(name: str) -> Callable[[Callable], Callable]:
         def call(*args, **kwargs):
             if not _observers:
                 return function(*args, **kwargs)
-            return _observers[-1](name, function, args, kwargs)
+            return _observed(len(_observers) - 1, name, function, args, kwargs)
 
         return call
 
     return decorate
+
+
+def _observed(position: int, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
+    """Tell the observer at `position`; what it calls tells those who began to look before it."""
+    if position == 0:
+        return _observers[0](name, function, args, kwargs)
+
+    @wraps(function)
+    def next_one(*args, **kwargs):
+        return _observed(position - 1, name, function, args, kwargs)
+
+    return _observers[position](name, next_one, args, kwargs)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 A tensor above 32 MB comes from the operating system page by page and goes back at each free; touching each page for the
 first time can cost more than the computation that fills it. `keep_freed_memory` has the C library keep such blocks.
-It changes the whole process, so the library never calls it by itself: training does, and so may a program of yours. An
-allocator preloaded (jemalloc, tcmalloc) keeps memory by its own rules, and is left to them.
+It changes the whole process, so the library never calls it by itself: training does, and so may a program of yours. A
+preloaded allocator (jemalloc, tcmalloc) keeps memory by rules of its own and is left alone.
 """
 
 import ctypes
@@ -30,6 +30,6 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Hand what the C library keeps to the kernel, so that memory in use can be told from memory kept."""
+    """Return what the C library keeps to the kernel, so that memory in use can be told from memory kept."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)

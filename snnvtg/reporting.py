@@ -1,4 +1,4 @@
-"""Tables written whole or not at all, each with the provenance that lets a reader make it again."""
+"""Files written atomically, tables with the provenance that lets a reader make them again."""
 
 import dataclasses
 import json
@@ -26,25 +26,25 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` as CSV, whole or not at all."""
+    """Write `table` as CSV, atomically."""
     with atomic(path) as scratch:
         table.to_csv(scratch, index=False)
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write `content` as indented JSON, whole or not at all; dataclasses become dictionaries, paths text."""
+    """Write `content` as indented JSON, atomically; dataclasses become dictionaries, paths text."""
     with atomic(path) as scratch:
         scratch.write_text(json.dumps(content, indent=2, default=_plain) + "\n")
 
 
 def write_text(content: str, path: Path) -> None:
-    """Write `content`, whole or not at all."""
+    """Write `content`, atomically."""
     with atomic(path) as scratch:
         scratch.write_text(content)
 
 
 def save_figure(figure, path: Path) -> None:
-    """Save a matplotlib figure, whole or not at all; the format follows the suffix of `path`."""
+    """Save a matplotlib figure, atomically; the format follows the suffix of `path`."""
     with atomic(path) as scratch:
         figure.savefig(scratch, dpi=200, bbox_inches="tight")
 
@@ -64,8 +64,14 @@ def provenance(**details: Any) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the code that ran, marked `+changes` where the package or its experiments differ from it."""
+    """The commit of the code that ran, marked `+changes` where the package or its experiments differ from it.
+
+    Only of a checkout of this project: an installed package may lie in a folder of another project's repository.
+    """
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != PROJECT:
+            return "unknown (not a git checkout)"
+        _git("ls-files", "--error-unmatch", "pyproject.toml", "snnvtg/reporting.py")
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", "snnvtg", "experiments")
     except (OSError, subprocess.CalledProcessError):
@@ -82,12 +88,15 @@ def device_description() -> str:
 
 
 def _command() -> str:
-    script = Path(sys.argv[0])
-    known = script.resolve().is_relative_to(PROJECT) if script.name else False
-    name = script.resolve().relative_to(PROJECT) if known else script.name
-    # a path of somebody's machine is nobody else's business: the data folder is named, not located
+    if sys.argv[0].startswith("snnvtg "):  # as `python -m snnvtg` and the console script say it
+        started = sys.argv[0].split()
+    else:
+        script = Path(sys.argv[0])
+        known = script.resolve().is_relative_to(PROJECT) if script.name else False
+        started = ["python", str(script.resolve().relative_to(PROJECT) if known else script.name)]
+    # paths of a machine are private: the data folder is named, not located
     arguments = [Path(a).name if Path(a).is_absolute() or a.startswith("..") else a for a in sys.argv[1:]]
-    return shlex.join(["python", str(name), *arguments])
+    return shlex.join([*started, *arguments])
 
 
 def _git(*arguments: str) -> str:

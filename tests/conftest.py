@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnvtg.models import SpikeMbaConfig
+from snnvtg.data.synthetic import SyntheticConfig, generate
+from snnvtg.models import Recipe, TrainingConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 from snnvtg.records import Batch, Query
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -17,6 +19,12 @@ def tiny() -> SpikeMbaConfig:
     return SpikeMbaConfig(
         width=16, num_blocks=2, num_timesteps=3, num_heads=2, num_slots=2, state_size=4, dropout=0, input_dropout=0
     )
+
+
+@pytest.fixture
+def recipe():
+    """A recipe of SpikeMba from its settings and its training."""
+    return lambda model, training: Recipe(SpikeMba, model, training)
 
 
 def _make_batch(samples=range(3), video_width=6, text_width=5) -> Batch:
@@ -57,3 +65,17 @@ def command(monkeypatch):
         return 0
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small_data():
+    return generate(
+        SyntheticConfig(num_train=24, num_val=8, num_test=8, min_clips=16, max_clips=20, long_range_fraction=0)
+    )
+
+
+@pytest.fixture
+def quick() -> TrainingConfig:
+    return TrainingConfig(
+        epochs=3, batch_size=8, learning_rate=1e-3, schedule="cosine", ema_decay=0.9, word_dropout=0.2
+    )

@@ -3,7 +3,7 @@
     python experiments/benchmarks/features.py --data FOLDER --out reports/benchmark_features.csv
 
 About a minute for a thousand videos. Every row reads the same shuffled queries of train and makes the same padded
-batches; clips a second counts real clips, not padding. The files are read once before, so that all rows find them in
+batches; clips per second count real clips, not padding. The files are read once before, so that all rows find them in
 the page cache.
 """
 
@@ -85,7 +85,7 @@ def main(options: Options) -> None:
 
 
 def timed(batches, repeats: int) -> tuple[float, float, float]:
-    """(clips a second, seconds an epoch) after the first batch, median over repeats, and seconds to the first batch."""
+    """(clips per second, seconds per epoch) after the first batch, medians over repeats; seconds to the first batch."""
     epochs = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Windowed inference on videos of growing length: seconds and memory, an hour at one clip a second and more.
+"""Windowed inference on videos of growing length: seconds and memory, an hour at one clip per second and more.
 
     python experiments/benchmarks/long_video.py --out reports/benchmark_long_video.csv
 
@@ -34,7 +34,7 @@ class Options:
     """Benchmark windowed inference."""
 
     minutes: tuple[int, ...] = (1, 10, 60, 240)
-    """lengths of the videos, one clip a second"""
+    """lengths of the videos, one clip per second"""
     preset: Literal["demo", "small", "paper"] = "small"
     window: int = 64
     """clips of a window"""

@@ -13,7 +13,7 @@ from measuring import peak_of, replay_ms
 from scan_timing import Setting
 from snnvtg.layers.mamba import Mamba, MambaConfig
 from snnvtg.scan import available_backends
-from step_parts import measure as median_ms
+from step_parts import median_ms
 
 THEIRS = "block: mamba_ssm.Mamba"
 
@@ -50,7 +50,7 @@ def _their_module() -> ModuleType:
 
 
 def measure_block(make: Callable[[], nn.Module], name: str, setting: Setting) -> Iterator[dict]:
-    """Rows as of `scan_timing.measure`, one a direction; raises ImportError where mamba-ssm is missing."""
+    """Rows as of `scan_timing.measure`, one per direction; raises ImportError where mamba-ssm is missing."""
     torch.manual_seed(0)
     exact = Mamba(MambaConfig(setting.D // 2, setting.N), "torch").to(setting.device)
     block = make().to(setting.device)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -19,6 +20,7 @@ from snnvtg.errors import BackendError
 from snnvtg.scan import cpu_kernels
 from snnvtg.scan.selective import selective_scan
 
+SOURCE = Path(__file__).with_name("exponentials")  # .cpp
 DIRECTIONS = ("forward", "forward+backward")
 # every exp(delta A) is evaluated once forward and once more where the backward pass recomputes it
 EXPONENTIALS = {"forward": 1, "forward+backward": 2}
@@ -82,7 +84,7 @@ def calls(name: str, setting: Setting) -> dict[str, Callable[[], list[Tensor]]]:
 
 
 def measure(name: str, setting: Setting) -> list[dict]:
-    """Rows of the table for one backend and length, one a direction."""
+    """Rows of the table for one backend and length, one per direction."""
     if setting.device == "cuda":
         return _rows(name, setting)
     return in_own_process(_rows, name, setting)
@@ -190,7 +192,7 @@ def exponentials_ms(setting: Setting, library: bool = False) -> dict[str, float]
 def exponentials(library: bool = False) -> Callable[[Tensor, Tensor, int], float]:
     """The sum of 2^(delta A), of e^(delta A) by the C library, for delta (rows, D) and A (N, D), and threads."""
     flags = ("-DFROM_LIBRARY", "-Wl,--no-as-needed", "-lmvec") if library else ()
-    function = cpu_kernels.library("exponentials", flags).exponentials
+    function = cpu_kernels.library(str(SOURCE), flags).exponentials
     function.restype = ctypes.c_float
 
     def run(delta: Tensor, rates: Tensor, threads: int) -> float:

@@ -113,7 +113,7 @@ def steps(
     return {"training step": training, "inference": inference}
 
 
-def measure(call: Callable[[], None], device: str, budget: float) -> float:
+def median_ms(call: Callable[[], None], device: str, budget: float) -> float:
     """Median milliseconds of calls after one to warm up: as many as `budget` seconds hold, at least 3; one for 0."""
     synchronise = torch.cuda.synchronize if device == "cuda" else lambda: None
     call()
@@ -157,7 +157,7 @@ def by_part(call: Callable[[], None], device: str, model: SpikeMba | None = None
     """
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
     with _places(model) if model is not None else nullcontext():
-        took = measure(call, device, 0.0) / 1e3
+        took = median_ms(call, device, 0.0) / 1e3
         with profile(activities=activities) as recorded:
             call()
             if device == "cuda":
@@ -202,11 +202,11 @@ def _part(event, forward: dict[int, str | None]) -> str:
 
 
 def product_peak(device: str, precision: str = "float32") -> float:
-    """Multiply-adds a second of a large matrix product here."""
+    """Multiply-adds per second of a large matrix product here."""
     side = 8192 if device == "cuda" else 2048
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    return side**3 / (measure(lambda: a @ b, device, 1.0) / 1e3)
+    return side**3 / (median_ms(lambda: a @ b, device, 1.0) / 1e3)
 
 
 def pieces(name: str, model: SpikeMba):

@@ -31,7 +31,7 @@ from snnvtg.files import check_writable
 from snnvtg.models.spikemba import SpikeMba
 from snnvtg.reporting import provenance, write_csv, write_json
 from snnvtg.sweeps.checks import check_device
-from step_parts import MODES, by_part, measure, pieces, product_peak, random_batch, steps
+from step_parts import MODES, by_part, median_ms, pieces, product_peak, random_batch, steps
 
 CLIPS, TOKENS, VIDEO_WIDTH, TEXT_WIDTH = 75, 20, 514, 300
 
@@ -123,7 +123,7 @@ def measured(options: Options, peaks: dict[str, float], kind: str, mode: str, pr
     with pieces(kind, model):
         for direction, call in steps(model, batch, mode, precision).items():
             company = Company()
-            took = measure(call, options.device, options.budget)
+            took = median_ms(call, options.device, options.budget)
             others = round(company.share(), 3)
             work = macs * (3 if direction == "training step" else 1)
             common = (options.device, kind, mode, precision, size, direction)

@@ -25,7 +25,7 @@ class Options:
     """Check a data set's files."""
 
     annotations: tuple[Path, ...]
-    """jsonl files, one a split"""
+    """jsonl files, one per split"""
     features: tuple[Path, ...]
     """folders of {vid}.npz or .npy, in the order they are concatenated"""
     dataset: str = "charades_sta"

@@ -3,7 +3,7 @@
     python experiments/tools/extract_features.py --videos videos/*.mp4 --weights clip-vit-base-patch32 \\
         --clip-length 2 --out features/clip
 
-Decodes every frame and encodes one a clip, the one at the middle of the clip. Videos whose features are in the folder
+Decodes every frame and encodes one per clip, the one at its middle. Videos whose features are in the folder
 already are left alone, so the same command resumes. Needs the extra `video`.
 """
 

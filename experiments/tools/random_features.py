@@ -1,7 +1,8 @@
 """A folder of random features and annotations at the size of QVHighlights, to train on where the real ones are not.
 
     python experiments/tools/random_features.py --out random
-    python experiments/train.py --dataset qvhighlights --features random --splits train val test --preset paper
+    python experiments/train.py --dataset qvhighlights --features random --splits train val test --split test \\
+        --preset paper
 
 7,218 queries to train on and 1,550 to validate on, each with a video of its own of 75 clips (SlowFast 2304, CLIP 512)
 and 20 CLIP tokens of 512; 16 to test on, because costs are counted query by query. The annotations have windows and

@@ -27,7 +27,7 @@ WINDOW = 128
 class Answer:
     """What a model says, and the spikes of the layers it shows: title → (T, L, C), empty without such layers.
 
-    The spikes are those of the L clips from clip `first` on: the whole video, or the window about the best moment.
+    The spikes are those of the L clips from clip `first` on: the whole video, or the window around the best moment.
     """
 
     prediction: Prediction
@@ -55,7 +55,7 @@ class Video:
 def open_video(named: Sequence[str], checkpoint: Checkpoint, place: Path) -> Video:
     """One video as `checkpoint` (of the file `place`) knows them.
 
-    `named`: feature files, one a backbone, each as PATH or NAME=PATH. The names must be the checkpoint's, in its
+    `named`: feature files, one per backbone, each as PATH or NAME=PATH. The names must be the checkpoint's, in its
     order; a PATH alone goes by the name of its folder, or by the checkpoint's own name where it has one backbone.
     """
     wanted = checkpoint.feature_names
@@ -71,7 +71,7 @@ def open_video(named: Sequence[str], checkpoint: Checkpoint, place: Path) -> Vid
     if width != checkpoint.video_width - 2:
         files = " + ".join(str(path) for _, path in parts)
         raise InputError(
-            f"{files}: {width} features a clip, {place} was trained with {checkpoint.video_width - 2} "
+            f"{files}: {width} features per clip, {place} was trained with {checkpoint.video_width - 2} "
             f"({' + '.join(wanted)}); extract them with the same backbones"
         )
     return video

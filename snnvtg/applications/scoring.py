@@ -1,4 +1,4 @@
-"""What a file of answers is scored with: the data set's own figures, or those of video retrieval."""
+"""How a file of answers is scored: the data set's own figures, or those of video retrieval."""
 
 from collections.abc import Callable
 from pathlib import Path

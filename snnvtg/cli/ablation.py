@@ -20,7 +20,7 @@ from snnvtg.cli.options import SweepOptions
 from snnvtg.cli.timestep_sweep import checked
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, model_class
-from snnvtg.sweeps.declaration import Sweep, grid_sweep, parse_sweep, read_sweep
+from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep, read_sweep
 from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.report import failures_in_words, render
 
@@ -83,7 +83,7 @@ def adapted(sweep: Sweep, options: Options) -> Sweep:
             key, _, values = entry.partition("=")
             if key not in axes:
                 raise InputError(f"--grid {entry}: {sweep.name} has the axes {', '.join(axes) or 'none'}")
-            axes[key] = tuple(filter(None, values.split(",")))
+            axes[key] = axis_values(values)
         grid = grid_sweep(sweep.name, sweep.title, axes)
         sweep = replace(sweep, rows=(*sweep.declared_rows, *grid.rows), grid=grid.grid, reference=None)
     if options.controls is not None:

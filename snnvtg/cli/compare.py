@@ -3,8 +3,8 @@
     python experiments/compare.py --first a_seed0.jsonl a_seed1.jsonl --second b_seed0.jsonl b_seed1.jsonl \
         --annotations test.jsonl --dataset charades_sta
 
-Files are submissions, one a seed. Each resample draws seeds of both and, once for both, videos, so that the interval
-holds training noise and the choice of test videos. `ahead` is how often a resample has the first in front.
+Files are submissions, one per seed. Each resample draws seeds of both and, once for both, videos, so that the interval
+covers training noise and the choice of test videos. `ahead` is how often a resample has the first in front.
 """
 
 from dataclasses import dataclass

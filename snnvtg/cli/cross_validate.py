@@ -4,7 +4,7 @@
     python experiments/tools/cross_validate.py --data FOLDER --set model.alignment=none --out reports/without.csv
 
 Every training query is answered once, by a model that has not seen its video; the validation split chooses the epoch.
-Writes a row for each fold and seed, each query's figures, and provenance beside them. Interrupted, the same command
+Writes one row per fold and seed, each query's figures, and provenance beside them. Interrupted, the same command
 resumes.
 """
 

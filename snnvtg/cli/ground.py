@@ -7,8 +7,8 @@
 
 Seconds. Prints the windows with their scores, and draws the saliency curve with the spikes of the layers
 the model shows beneath it. A video longer than any of training is read in overlapping windows, in memory that does
-not grow with it, and the picture shows the window about the best moment. Another text encoder than that of training is
-refused: by its name, and by checksums of word vectors or weights; a tokens: file does not say what made it.
+not grow with it, and the picture shows the window around the best moment. A text encoder other than the one used in
+training is refused: by its name, and by checksums of word vectors or weights; a tokens: file does not say what made it.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -34,7 +34,7 @@ class Options(CheckpointOptions):
 
     _: KW_ONLY
     features: tuple[str, ...]
-    """the video's feature files (.npz with key features, .npy), one a backbone in the order of training; NAME=FILE
+    """the video's feature files (.npz with key features, .npy), one per backbone in the order of training; NAME=FILE
     where the folder does not say which backbone it is"""
     query: str
     text: str
@@ -61,9 +61,7 @@ def main(options: Options) -> None:
     if not options.query.strip():
         raise InputError("query is empty; ask in a sentence")
     if options.out.suffix[1:] not in FigureCanvasBase.filetypes:
-        raise InputError(
-            f"{options.out}: no format of pictures; expected one of {', '.join(FigureCanvasBase.filetypes)}"
-        )
+        raise InputError(f"{options.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
     checkpoint, file = options.load(), options.file()
     clip_length = checkpoint.clip_length
     video = open_video(options.features, checkpoint, file)
@@ -85,7 +83,7 @@ def main(options: Options) -> None:
         side = "the file" if checkpoint.text_name else "this checkpoint"
         print(f"note: {side} does not say which text encoder made it, so only the width was compared")
     if video.num_clips > found.num_clips:
-        print(f"longer than {window} clips: read in windows; the picture shows the one about the best moment")
+        print(f"longer than {window} clips: read in windows; the picture shows the one around the best moment")
     for start, end, score in windows:
         print(f"{start:8.1f} s – {end:6.1f} s   score {score:.3f}")
     draw(found, windows, options, clip_length, vid)

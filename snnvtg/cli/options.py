@@ -13,7 +13,7 @@ from snnvtg.errors import InputError
 from snnvtg.models import DEFAULT_MODEL, GroundingModel, model_class
 from snnvtg.plugins import is_outside
 from snnvtg.sweeps.checks import check_device
-from snnvtg.sweeps.settings import SettingError, parse_overrides, with_settings
+from snnvtg.sweeps.settings import trial_of
 from snnvtg.sweeps.trial import Inference, Split, Trial
 
 
@@ -46,15 +46,8 @@ class ModelOptions:
     def trial(self, source: DataSource, inference: Inference, extra: tuple[str, ...] = ()) -> Trial:
         """The preset on `source` with its benchmark's settings, then `extra`, then those of --set."""
         default = "demo" if source.is_synthetic else "small"
-        chosen = default if self.preset == "default" else self.preset
-        cls = model_class(self.model)
-        trial = Trial(cls.recipe(chosen), source, inference)
-        paper = cls.paper_settings(source.dataset) if chosen == "paper" and source.dataset else {}
-        settings = [(key, str(value)) for key, value in paper.items()]
-        try:
-            return with_settings(trial, [*settings, *parse_overrides(extra), *parse_overrides(self.set)])
-        except SettingError as error:
-            raise InputError(f"--set {error.given or ' '.join(self.set)}: {error}") from error
+        preset = default if self.preset == "default" else self.preset
+        return trial_of(preset, [*extra, *self.set], model=self.model, data=source, inference=inference)
 
 
 @dataclass(frozen=True)

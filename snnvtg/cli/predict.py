@@ -5,8 +5,8 @@
         --features moment_detr/ --split test --out submission.jsonl
     python experiments/predict.py --checkpoint reports/ablation_table4.csv --row full --seed 0 --data FOLDER
 
-A jsonl line per query, in the official layout: windows best first with their scores, one saliency score per clip. With
-`--dataset` the split may lack answers. Score the file with experiments/evaluate.py, or send it to the benchmark's
+One jsonl line per query, in the official layout: windows best first with their scores, one saliency score per clip.
+With `--dataset` the split may lack answers. Score the file with experiments/evaluate.py, or send it to the benchmark's
 server. Minutes for a validation split on a CPU.
 """
 
@@ -28,7 +28,7 @@ from snnvtg.training.evaluation import answer_split
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, CheckpointOptions):
+class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     """Write a submission."""
 
     split: str = "test"

@@ -21,8 +21,8 @@ from snnvtg.cli.options import SweepOptions, require_csv
 from snnvtg.errors import InputError
 from snnvtg.plots.timesteps import timestep_figure
 from snnvtg.reporting import save_figure
-from snnvtg.sweeps.comparison import read_results
-from snnvtg.sweeps.declaration import Sweep, grid_sweep, parse_sweep
+from snnvtg.sweeps.comparison import read_results, video_intervals
+from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep
 from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.report import failures_in_words
 from snnvtg.sweeps.trial import Trial
@@ -55,7 +55,8 @@ def main(options: Options) -> None:
     metrics = [*reversed(metrics)] if len(metrics) == 2 else metrics
     if results.rows:
         title = f"{name_of(base)} on {frame['data'].iloc[0]} data, {frame['split'].iloc[0]} split"
-        save_figure(timestep_figure(frame, axes, results.controls, metrics, title), figure)
+        drawn = timestep_figure(frame, axes, results.controls, metrics, title, video_intervals(results))
+        save_figure(drawn, figure)
     shown = ["model", *axes, "seed", *results.evaluation.shown, "firing_rate", "energy_pj"]
     print(readable(frame[[name for name in shown if name in frame]]))
     print(f"{frame['data'].iloc[0]}; wrote {out}, {out.stem}.json, {out.stem}_queries.csv and {figure.name}")
@@ -72,12 +73,14 @@ def declared(options: Options, base: Trial) -> Sweep:
         sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ()}, controls=("shuffled-query",))
     else:
         sweep = parse_sweep(text, f"{cls.__name__}, timesteps.yaml")
+    if len(set(options.timesteps)) != len(options.timesteps) or not options.timesteps:
+        raise InputError(f"--timesteps: expected distinct numbers, got {list(options.timesteps)}")
     axes = {key: values for key, values in sweep.grid if key != TRAINED}
     steps = tuple(map(str, options.timesteps))
     axes = {(TRAINED if options.mode == "retrain" else READ_OUT): steps, **axes}
     for entry in options.grid:
         key, _, values = entry.partition("=")
-        axes[key] = tuple(filter(None, values.split(",")))
+        axes[key] = axis_values(values)
     return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked(options.seeds))
 
 

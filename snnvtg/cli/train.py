@@ -8,7 +8,7 @@
     python experiments/train.py --dataset tvsum --layout lighthouse --features features/tvsum \\
         --annotations data/tvsum --backbones i3d --domain BK --preset paper
 
-Writes best.pt (the best epoch by validation), last.pt (to go on from; the same command resumes) and metrics.json with
+Writes best.pt (the best epoch by validation), last.pt (from which the same command resumes) and metrics.json with
 accuracy, firing rates, operations and energy on the validation split (`--split test` opens the test split). With
 `--dataset` the folder of another toolkit is read where it lies, the figures are the benchmark's own, and the preset
 `paper` has the settings the model's paper uses on it; the next step is experiments/predict.py, which writes a

@@ -25,7 +25,7 @@ from snnvtg.training.evaluation import video_scores
 
 
 @dataclass(frozen=True)
-class Options(DataOptions, CheckpointOptions):
+class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     """Retrieve videos."""
 
     split: Literal["val", "test"] = "test"

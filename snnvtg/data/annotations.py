@@ -33,7 +33,7 @@ def read_queries(path: Path | str, parse: Callable[[dict[str, Any], str], Query]
 
 
 def write_annotations(queries: Sequence[Query], path: Path | str) -> None:
-    """Write queries as jsonl with the keys `read_annotations` reads (absent ones left out), whole or not at all."""
+    """Write queries as jsonl with the keys `read_annotations` reads (absent ones left out), atomically."""
     lines = [json.dumps(_as_record(query), ensure_ascii=False) for query in queries]
     with atomic(Path(path)) as scratch:
         scratch.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

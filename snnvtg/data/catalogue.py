@@ -65,7 +65,7 @@ CATALOGUE = {
 
 
 def entry(name: str) -> Entry:
-    """The entry called `name`; InputError lists the names, or says how to get a file that only hands can fetch."""
+    """The entry called `name`; InputError lists the names, or says how to get a file that has to be fetched by hand."""
     if name not in CATALOGUE:
         raise InputError(f"unknown download {name!r}; expected one of {', '.join(CATALOGUE)}")
     found = CATALOGUE[name]

@@ -67,7 +67,7 @@ def _with_videos(split: GroundingDataset, change: Callable[[np.ndarray], np.ndar
 
 
 def _stretched(video: np.ndarray, length: int) -> np.ndarray:
-    """`video` read at `length` evenly spaced places."""
+    """`video` sampled at `length` evenly spaced positions."""
     rows = ((np.arange(length) + 0.5) * len(video) / length).astype(int)
     shown = video[rows].copy()
     if video.ndim == 2:

@@ -46,7 +46,7 @@ class GroundingDataset:
         return collate([self[int(index)] for index in indices], self.clip_length)
 
     def batches(self, batch_size: int, *, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
-        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an unfull last batch."""
+        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an incomplete last batch."""
         order = self.order(seed)
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
         for start in range(0, stop, batch_size):

@@ -1,4 +1,4 @@
-"""Files over HTTP: resumed after a cut, checked, and there whole or not at all."""
+"""Files over HTTP: resumed after a broken connection, verified, and written atomically."""
 
 import hashlib
 import http.client
@@ -28,8 +28,9 @@ def fetch(
 ) -> Path:
     """Download `url` to `target` and return it; a target that is there and matches `sha256` is left alone.
 
-    Bytes go to TARGET.part, which a later call resumes; TARGET appears only once size and checksum agree. A cut is
-    tried again until `attempts` in a row bring nothing, `wait` s longer each time. `progress` gets (bytes so far, all).
+    Bytes go to TARGET.part, which a later call resumes; TARGET appears only once size and checksum agree. A broken
+    connection is tried again until `attempts` in a row bring nothing, `wait` s longer each time. `progress` gets (bytes
+    so far, all).
     InputError says what happened and what to do.
     """
     target = Path(target)
@@ -99,7 +100,7 @@ def _attempt(url, part, have, timeout, total, progress) -> tuple[bool, int | Non
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
-        # nothing lies beyond what is here: either complete or the wrong file, the checks that follow tell
+        # the server has nothing beyond what is here: complete, or the wrong file, as the checks will tell
         error.close()
         return True, total
     with response:

@@ -17,7 +17,7 @@ def require(module: str, extra: str, what: str) -> ModuleType:
 
 
 def package_folder(package: str, extra: str, what: str) -> Path:
-    """Where an installed package lies, found without running its code."""
+    """Where an installed package is, found without running its code."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise InputError(missing(package, extra, what, "not installed"))

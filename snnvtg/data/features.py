@@ -44,7 +44,7 @@ def time_endpoints(num_clips: int) -> np.ndarray:
 def feature_file(folder: Path, vid: str) -> Path:
     """The file of `vid` in `folder`, or its place in an HDF5 file; InputError where either is missing.
 
-    Where TVSum's I3D features lie in two files, {vid}_rgb.npy and {vid}_opt.npy, the first stands for both.
+    Where TVSum's I3D features are in two files, {vid}_rgb.npy and {vid}_opt.npy, the first stands for both.
     """
     check_file_name(vid, "vid", folder)
     if is_hdf5(folder) and folder.is_file():
@@ -76,7 +76,7 @@ def check_source(folder: Path) -> None:
     """InputError unless `folder` is a feature folder or an HDF5 file."""
     if not folder.is_dir() and not (is_hdf5(folder) and folder.is_file()):
         kind = "file" if is_hdf5(folder) else "folder"
-        raise InputError(f"{folder}: no such {kind}; expected features in it, one {{vid}}.npz or .npy a video, or HDF5")
+        raise InputError(f"{folder}: no such {kind}; expected features, one {{vid}}.npz or .npy per video, or HDF5")
 
 
 def read_features(path: Path) -> np.ndarray:

@@ -31,7 +31,7 @@ def load_folder(
     """Read a whole data set into memory: annotations, features, text.
 
     clip_length in seconds. `backbones`: folders in features/, in the order they are concatenated; default the only one
-    there. `feature_folders` (or HDF5 files): where they lie instead, relative to `folder` or absolute. `text`: a GloVe
+    there. `feature_folders` (or HDF5 files): where they are instead, relative to `folder` or absolute. `text`: a GloVe
     text file (default the only glove*.txt in `folder`), another source of `find_encoder`, whose token files lie in
     features/ENCODER_text, or a function from all queries to a TextEncoder. `packed` is a folder made by
     `pack_features`: features then stay on disk, memory-mapped, and `feature_folders` is not looked at. Every fault is
@@ -104,7 +104,7 @@ def load_splits(
 
 
 def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tuple[Path, ...]:
-    """The named feature folders, or the only one in features/; InputError where the choice is not the program's."""
+    """The named feature folders, or the only one in features/; InputError where there are several to choose from."""
     if named:
         found = tuple(folder / name for name in named)
     else:
@@ -189,7 +189,8 @@ def check_lengths(durations: dict[str, float], rows: dict[str, tuple[int, Path]]
             f"{found}, so a clip_length of {clip_length:g} s does not fit (nor in {len(off) - 1} other videos); "
             f"clip_length={fitting:.3g} fits"
         )
-    raise InputError(f"{found}, at {clip_length:g} s a row; extract it again or correct its duration ({len(off)} such)")
+    remedy = f"extract it again or correct its duration ({len(off)} such files)"
+    raise InputError(f"{found}, at {clip_length:g} s per row; {remedy}")
 
 
 def lengths_disagree(duration: float, count: int, clip_length: float) -> bool:

@@ -1,4 +1,4 @@
-"""Features kept in one HDF5 file, a data set or a group of one per video, as 2D-TAN's kin store C3D; needs h5py."""
+"""Features kept in one HDF5 file, a data set or a group of one per video, as 2D-TAN stores C3D; needs h5py."""
 
 from pathlib import Path
 

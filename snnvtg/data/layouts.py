@@ -1,4 +1,4 @@
-"""Feature folders people already have, read where they lie."""
+"""Feature folders that people already have, read in place."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ LAYOUTS = {
     "lighthouse": Layout("{backbone}", "{encoder}_text"),
     "univtg": Layout("vid_{backbone}", "txt_{encoder}"),
 }
-"""Below the folder given: a repository of Moment-DETR's kin, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
+"""Below the folder given: a repository like Moment-DETR's, Lighthouse's features/DATASET, UniVTG's data/DATASET."""
 
 
 def load_benchmark(
@@ -53,13 +53,13 @@ def load_benchmark(
 ) -> DataSplits:
     """A benchmark from the folder another toolkit made.
 
-    `annotations` is the folder of the jsonl files where they lie elsewhere (as Lighthouse keeps them). `backbones` are
-    concatenated in the order given (it is kept in `DataSplits.feature_names`); `feature_folders` say where they lie if
+    `annotations` is the folder of the jsonl files where they are elsewhere (as Lighthouse keeps them). `backbones` are
+    concatenated in the order given (it is kept in `DataSplits.feature_names`); `feature_folders` say where they are if
     not where the layout has them. `text` names an encoder of the layout,
     or is a live one: a GloVe text file, clip:FOLDER, sentence. `splits` says which annotation files serve as train, val
     and test: the public test split of QVHighlights has no answers, so val stands in for test unless told otherwise;
-    `answers=False` reads such a split, to predict. `domain` keeps one of TVSum's or YouTube Highlights' domains, on
-    each of which the field trains a model. `packed` as in `load_folder`, made of these backbones.
+    `answers=False` reads such a split, to predict. `domain` keeps one of TVSum's or YouTube Highlights' domains, for
+    each of which the field trains a model of its own. `packed` as in `load_folder`, made of these backbones.
     """
     if layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; expected one of {', '.join(LAYOUTS)}")

@@ -1,4 +1,4 @@
-"""Token features of raw queries, encoded on the spot: GloVe, CLIP's text model, a small sentence encoder."""
+"""Token features of raw queries, encoded on the fly: GloVe, CLIP's text model, a small sentence encoder."""
 
 import hashlib
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def text_source(source: str, texts: Sequence[str]) -> GloveText | TransformersTe
 
 
 def model_folder(folder: Path | str, what: str) -> Path:
-    """`folder` as a path; InputError unless a model lies in it (a name would be looked up on the network)."""
+    """`folder` as a path; InputError unless there is a model in it (a name would be looked up on the network)."""
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; {what} expects a folder as save_pretrained writes it")

@@ -116,7 +116,7 @@ def _check_features(
             continue
         rows = len(arrays[vid])
         if lengths_disagree(duration, rows, clip_length):
-            said = f"{rows} rows for {duration:g} s at {clip_length:g} s a row; {duration / rows:.3g} s a row would fit"
+            said = f"{rows} rows for {duration:g} s at {clip_length:g} s per row; {duration / rows:.3g} s would fit"
             faults.append(Fault(str(path), "length", said))
     faults += _odd_widths(folder, arrays)
     return arrays

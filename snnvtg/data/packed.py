@@ -27,7 +27,7 @@ def pack_features(
     """Write the folder `target` with every video's backbones normalised and joined, in the order of `folders`.
 
     Videos are read one at a time, so memory does not grow with the data. float16 halves the file and rounds unit-norm
-    features by up to 5e-4 of their value. The folder appears whole or not at all; an existing one is an InputError.
+    features by up to 5e-4 of their value. The folder is written atomically; an existing one is an InputError.
     """
     target, vids = Path(target), list(dict.fromkeys(vids))
     if target.exists():

@@ -2,7 +2,7 @@
 
 R² writes {vid}.npy (L, K, P, C), the last K layers with the class token first of P, and {qid}.npy (N, K, C). Its own
 model reads all layers and patches. What is kept here, the last layer's class token and the last layer's text tokens,
-is the degenerate form: a row a clip, as the other toolkits store it, though before CLIP's last norm and projection.
+is the degenerate form: one row per clip, as the other toolkits store it, though before CLIP's last norm and projection.
 """
 
 from pathlib import Path

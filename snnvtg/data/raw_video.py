@@ -18,9 +18,9 @@ WHAT = "reading raw video"
 
 
 def clip_frames(path: Path, clip_length: float) -> Iterator[np.ndarray]:
-    """One frame (H, W, 3) uint8 RGB a clip of `clip_length` seconds: the one on screen at the middle of the clip.
+    """One frame (H, W, 3) uint8 RGB per clip of `clip_length` seconds: the one on screen at the middle of the clip.
 
-    A clip whose middle lies behind the end of the video is left out, but for the first: a video has at least one.
+    A clip whose middle is past the end of the video is left out, except the first: a video has at least one.
     Frames are decoded one after the other, so memory does not grow with the video.
     """
     av = require("av", "video", WHAT)
@@ -55,7 +55,7 @@ def clip_frames(path: Path, clip_length: float) -> Iterator[np.ndarray]:
 
 
 def refuse_rotated(degrees: int, path: Path) -> None:
-    """InputError for a video that players turn, as phones write them: its features would be of a lying picture."""
+    """InputError for a video that players rotate, as phones record them: features would be of a picture on its side."""
     if degrees % 360:
         raise InputError(f"{path}: to be turned by {degrees}° when shown; re-encode it upright: ffmpeg -i IN OUT")
 
@@ -106,7 +106,7 @@ def colour_statistics(folder: Path) -> tuple[Tensor, Tensor]:
 
 
 def video_features(path: Path, encoder: ClipImages, clip_length: float, batch_size: int = 32) -> np.ndarray:
-    """Features (L, width) float32 of a video file, a row a clip."""
+    """Features (L, width) float32 of a video file, one row per clip."""
     frames = clip_frames(path, clip_length)
     rows = []
     while batch := list(islice(frames, batch_size)):
@@ -115,6 +115,6 @@ def video_features(path: Path, encoder: ClipImages, clip_length: float, batch_si
 
 
 def write_features(features: np.ndarray, path: Path) -> None:
-    """Write {vid}.npz with key `features`, whole or not at all."""
+    """Write {vid}.npz with key `features`, atomically."""
     with atomic(path) as scratch:
         np.savez(scratch, features=features)

@@ -26,20 +26,20 @@ class DataSource:
     annotations: Path | None = None
     """with --dataset: the folder of its jsonl files; none: --features, or its data/, metadata/ or annotations/"""
     layout: LayoutName = "plain"
-    """with --dataset: whose folder it is: plain (features/clip, features/clip_text), a repository of Moment-DETR's kin,
+    """with --dataset: whose folder it is: plain (features/clip, features/clip_text), a repository like Moment-DETR's,
     Lighthouse's features/DATASET, UniVTG's data/DATASET"""
     backbones: tuple[str, ...] = ()
     """video features, in the order they are concatenated; none: the only folder in features/ of --data, slowfast and
     clip of --dataset"""
     feature_folders: tuple[Path, ...] = ()
-    """folders (or HDF5 files) of these features where they lie elsewhere, in the same order"""
+    """folders (or HDF5 files) of these features where they are elsewhere, in the same order"""
     text: str | None = None
-    """a GloVe text file, clip:FOLDER, sentence, or an encoder whose token files lie with the features; none: the only
+    """a GloVe text file, clip:FOLDER, sentence, or an encoder whose token files are with the features; none: the only
     glove*.txt of --data, clip of --dataset"""
     splits: tuple[str, str, str] | None = None
     """with --dataset: the part of the jsonl file's name that says train, val and test; none: train, val, val"""
     domain: str | None = None
-    """one of TVSum's or YouTube Highlights' domains, on each of which the field trains a model"""
+    """one of TVSum's or YouTube Highlights' domains, for each of which the field trains a model of its own"""
     packed: Path | None = None
     """features packed by experiments/tools/pack_features.py, for data larger than memory"""
     clip_length: float | None = None

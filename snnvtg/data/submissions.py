@@ -28,13 +28,13 @@ def read_submission(path: Path | str) -> tuple[Prediction, ...]:
 
 
 def write_submission(predictions: Sequence[Prediction], path: Path | str) -> None:
-    """Write predictions as official evaluators read them, windows to 4 decimals of a second; whole or not at all."""
+    """Write predictions as official evaluators read them, windows to 4 decimals of a second, atomically."""
     with atomic(Path(path)) as scratch:
         scratch.write_text("".join(submission_line(p) for p in predictions), encoding="utf-8")
 
 
 def submission_line(prediction: Prediction) -> str:
-    """One line of a submission file, with its line end."""
+    """One line of a submission file, with its line ending."""
     windows = [[round(start, 4), round(end, 4), score] for start, end, score in prediction.pred_relevant_windows]
     record = {
         "qid": prediction.qid,

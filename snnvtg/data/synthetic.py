@@ -1,8 +1,8 @@
-"""A synthetic data set made on the spot, on which the paper's two claims can be tested; no real video is in it.
+"""A synthetic data set made on the fly, on which the paper's two claims can be tested; there is no real video in it.
 
 Every query asks for an event ATTRIBUTE VERB OBJECT. Its words have seeded random vectors; a clip of the event shows
 the words' images under one fixed random linear map, so that matching clip and query is learnable and new combinations
-can be understood. Around the asked event lie
+can be understood. Around the event asked for there are
 - hard negatives: other events that differ from it, and from one another, in one word; any of them could have been
   asked for, so that the choice between them takes the query;
 - salient distractors: short bursts of large norm that share one word with the query and show nothing asked for

@@ -36,7 +36,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Scene:
-    """A planned video of `num_clips` clips; segments in temporal order, disjoint, between them nothing happens."""
+    """A planned video of `num_clips` clips; segments in temporal order, disjoint, nothing happens between them."""
 
     num_clips: int
     asked: Event
@@ -123,7 +123,7 @@ def _place(
 ) -> list[Segment]:
     """Starts for all segments: `chain` in its order with `distance` clips between neighbours, extras anywhere.
 
-    An empty clip at least lies between any two; the last extras are dropped until the rest fits.
+    At least one empty clip separates any two; the last extras are dropped until the rest fits.
     """
     while True:
         interval = generator.integers(0, len(chain) + 1, size=len(extras))

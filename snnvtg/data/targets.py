@@ -18,7 +18,7 @@ def clip_targets(query: Query, num_clips: int, clip_length: float) -> tuple[np.n
     centres = clip_centres(num_clips, clip_length)
     foreground = np.zeros(num_clips, dtype=bool)
     boundaries = np.zeros((num_clips, 2), dtype=np.float32)
-    # shortest last, so that it has the last word
+    # shortest last, so that it prevails
     for start, end in sorted(query.relevant_windows, key=lambda window: window[0] - window[1]):
         inside = (centres >= start) & (centres <= end)
         if not inside.any():

@@ -1,4 +1,4 @@
-"""Text features from GloVe vectors in the usual text format: a word, then its numbers, one word a line."""
+"""Text features from GloVe vectors in the usual text format: a word, then its numbers, one word per line."""
 
 import hashlib
 import re

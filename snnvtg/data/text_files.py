@@ -1,4 +1,4 @@
-"""Text features computed beforehand, one file a query, as Moment-DETR, Lighthouse and UniVTG store CLIP's tokens."""
+"""Text features computed beforehand, one file per query, as Moment-DETR, Lighthouse and UniVTG store CLIP's tokens."""
 
 import hashlib
 from collections.abc import Sequence

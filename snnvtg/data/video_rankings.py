@@ -40,7 +40,7 @@ def read_video_rankings(path: Path | str) -> dict[int | str, Ranking]:
 
 
 def write_video_rankings(queries: Sequence[Query], rankings: Sequence[Ranking], path: Path | str) -> None:
-    """Write one ranking a query, best video first, whole or not at all."""
+    """Write one ranking per query, best video first, atomically."""
     lines = []
     for query, ranking in zip(queries, rankings, strict=True):
         ordered = sorted(ranking.items(), key=lambda item: -item[1])

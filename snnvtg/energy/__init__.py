@@ -11,7 +11,9 @@ from snnvtg.energy.costs import (
     energy_pj,
     load_cost_model,
 )
+from snnvtg.energy.findings import LedgerWarning, UntrackedNeuronError
 from snnvtg.energy.ledger import Ledger, UnpricedOperationError
+from snnvtg.energy.neurons import NeuronKind, spiking
 from snnvtg.energy.per_query import QueryAccounts
 
 __all__ = [
@@ -22,11 +24,15 @@ __all__ = [
     "ComputeModel",
     "CostModel",
     "Ledger",
+    "LedgerWarning",
     "MemoryModel",
+    "NeuronKind",
     "OpRecord",
     "QueryAccounts",
     "UnpricedOperationError",
+    "UntrackedNeuronError",
     "energy_breakdown_pj",
     "energy_pj",
     "load_cost_model",
+    "spiking",
 ]

@@ -36,7 +36,10 @@ class OpRecord:
     the number of spikes that drive it, `dense_in` the entries of that operand (of a dense product: of its input; of a
     LIF layer: of a current that no spikes added up), `spike_operands` how many of its operands are spikes.
     `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
-    share; 1 before the first spiking layer and after the average over time.
+    share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
+    drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
+    A `shared` record stands for every operation like it and is not written to. `hidden` is the most operations that one
+    without a rule may stand for, by its shapes.
     """
 
     op: str
@@ -57,7 +60,12 @@ class OpRecord:
     spike_operands: int = 1
     outputs: int = 0
     calls: int = 1
+    hidden: int = 0
     priced: bool = True
+    driven_by: str = ""
+    dense_since: str = ""
+    shared: bool = False
+    _key: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -67,6 +75,11 @@ class OpRecord:
     @property
     def key(self) -> tuple:
         """Records with one key are added up by `compact`."""
+        if self._key is None:
+            self._key = self._told_apart()
+        return self._key
+
+    def _told_apart(self) -> tuple:
         return (
             self.module,
             self.op,
@@ -75,21 +88,33 @@ class OpRecord:
             self.num_timesteps,
             self.spike_operands,
             self.priced,
+            self.driven_by,
+            self.dense_since,
             *self.counts,
         )
 
     def absorb(self, other: "OpRecord") -> None:
         """Add the counts of a record with the same key."""
-        self.counts = {
-            kind: (e + other.counts[kind][0], d + other.counts[kind][1]) for kind, (e, d) in self.counts.items()
-        }
-        for name in SUMMED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, (effective, dense) in other.counts.items():
+            before = self.counts[kind]
+            self.counts[kind] = before[0] + effective, before[1] + dense
+        # spelled out: a loop over SUMMED takes five times as long, and this runs for every operation
+        self.weight_bytes += other.weight_bytes
+        self.bias_bytes += other.bias_bytes
+        self.read_bytes += other.read_bytes
+        self.written_bytes += other.written_bytes
+        self.state_bytes += other.state_bytes
+        self.table_bytes += other.table_bytes
+        self.spikes_in += other.spikes_in
+        self.spikes_out += other.spikes_out
+        self.dense_in += other.dense_in
+        self.outputs += other.outputs
+        self.calls += other.calls
+        self.hidden += other.hidden
 
 
-TOLD_APART = ("width", "phase", "num_timesteps", "spike_operands", "priced")
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
-SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls")
+SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
 
 
 def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
@@ -140,10 +165,25 @@ class Account:
         return [record for record in self.records if record.phase == name]
 
     @property
+    def work(self) -> int:
+        """Operations counted, of every kind, no zero skipped."""
+        return sum(dense for record in self.records for _, dense in record.counts.values())
+
+    @property
     def coverage(self) -> float:
-        """Share of the executed operations that were priced or are listed as costing no arithmetic, 0…1."""
-        calls = sum(record.calls for record in self.records)
-        return sum(record.calls for record in self.records if record.priced) / calls if calls else 1.0
+        """Share of the executed work that was counted, at the least, 0…1: what has no rule counts with its bound."""
+        hidden = sum(record.hidden for record in self.records)
+        return self.work / (self.work + hidden) if hidden else 1.0
+
+    @property
+    def hidden(self) -> dict[str, float]:
+        """Operations without a rule, and the share of all work that each may hide at the most."""
+        bounds: dict[str, int] = {}
+        for record in self.records:
+            if not record.priced:
+                bounds[record.op] = bounds.get(record.op, 0) + record.hidden
+        everything = max(self.work + sum(bounds.values()), 1)
+        return {op: bound / everything for op, bound in bounds.items()}
 
     @property
     def unpriced(self) -> dict[str, int]:
@@ -155,7 +195,7 @@ class Account:
         return seen
 
     def table(self, *, compacted: bool = True) -> pd.DataFrame:
-        """A row for each operation and kind: module, op, kind, effective, dense, width, timesteps, bytes."""
+        """A row for each operation and kind: module, op, kind, effective, dense, width, timesteps, bytes, driven by."""
         rows = []
         for record in compact(self.records) if compacted else self.records:
             shared = {name: getattr(record, name) for name in COLUMNS}
@@ -167,29 +207,42 @@ class Account:
         return pd.DataFrame(rows, columns=[*COLUMNS[:2], "kind", "effective", "dense", *COLUMNS[2:]])
 
 
-COLUMNS = ("module", "op", "phase", "width", "num_timesteps", *SUMMED, "priced")
+COLUMNS = ("module", "op", "phase", "width", "num_timesteps", *SUMMED, "priced", "driven_by", "dense_since")
 
 
 def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
-    """Sums by kind (zeros of spike tensors skipped), dense counts of MACs and ACs, and bytes."""
-    effective, dense = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
-    carried = dict.fromkeys(BYTES, 0)
-    updates = bias_adds = 0
+    """Sums by kind (zeros of spike tensors skipped), dense counts of MACs and ACs, bytes.
+
+    `neuron_mul`, `neuron_add`, … are the operations of neuron updates, of the kinds that they have.
+    """
+    effective, dense, neurons = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), {}
+    weight = bias = read = written = state = updates = bias_adds = 0
     for record in records:
-        updates += record.outputs if record.is_neuron else 0
-        bias_adds += record.counts["add"][0] if "ac" in record.counts and "add" in record.counts else 0
-        for kind, (skipped, full) in record.counts.items():
+        counts = record.counts
+        for kind, (skipped, full) in counts.items():
             effective[kind] += skipped
             dense[kind] += full
-        for name in BYTES:
-            carried[name] += getattr(record, name)
-    names = {"mac": "macs", "ac": "synops"}
-    renamed = {names.get(kind, kind): count for kind, count in effective.items()}
+        if record.is_neuron:
+            updates += record.outputs
+            for kind, (skipped, _) in counts.items():
+                neurons[kind] = neurons.get(kind, 0) + skipped
+        elif "ac" in counts and "add" in counts:
+            bias_adds += counts["add"][0]
+        weight += record.weight_bytes
+        bias += record.bias_bytes
+        read += record.read_bytes
+        written += record.written_bytes
+        state += record.state_bytes
+    renamed = {NAMES.get(kind, kind): count for kind, count in effective.items()}
     return {
         **renamed,
         "acs_dense": dense["ac"],
         "macs_dense": dense["mac"] + dense["ac"],
         "neuron_updates": updates,
+        **{f"neuron_{kind}": count for kind, count in neurons.items()},
         "spike_bias_adds": bias_adds,
-        **carried,
+        **dict(zip(BYTES, (weight, bias, read, written, state), strict=True)),
     }
+
+
+NAMES = {"mac": "macs", "ac": "synops"}

@@ -6,6 +6,7 @@ leaf operation and the one before it only the leaf operation's own backward runs
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,15 +46,34 @@ def mark_backward(values: Any, reached: Callable[[], None]) -> Any:
 
 
 def leaves(values: Any) -> list[Tensor]:
+    """All tensors in nested tuples, lists, dictionaries and dataclasses."""
+    found: list[Tensor] = []
+    _collect(values, found)
+    return found
+
+
+def _collect(values: Any, found: list[Tensor]) -> None:
     if isinstance(values, Tensor):
-        return [values]
-    if isinstance(values, tuple | list):
-        return [leaf for value in values for leaf in leaves(value)]
-    if isinstance(values, dict):
-        return leaves(list(values.values()))
-    if is_dataclass(values) and not isinstance(values, type):
-        return leaves([getattr(values, field.name) for field in fields(values)])
-    return []
+        found.append(values)
+    elif isinstance(values, PLAIN):
+        return
+    elif isinstance(values, tuple | list):
+        for value in values:
+            _collect(value, found)
+    elif isinstance(values, dict):
+        for value in values.values():
+            _collect(value, found)
+    else:
+        for name in _fields(type(values)):
+            _collect(getattr(values, name), found)
+
+
+PLAIN = (str, int, float, type(None))
+
+
+@cache
+def _fields(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
 
 
 def _replaced(values: Any, new: dict[int, Tensor]) -> Any:

@@ -134,8 +134,8 @@ REASONS = {
 
 @torch.no_grad()
 def cross_check(model: nn.Module, *args: Any) -> pd.DataFrame:
-    """Dense MACs of `model(*args)` by group: the ledger's, those on padding that it leaves out, fvcore's, torch's (flops
-    / 2), and why they differ.
+    """Dense MACs of `model(*args)` by group: the ledger's, those on padding, fvcore's, torch's (flops / 2), why they
+    differ.
     """
     with Ledger(model) as ledger:
         model(*args)

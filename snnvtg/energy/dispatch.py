@@ -1,64 +1,151 @@
-"""Operations as torch dispatches them: which are handed on, what they are called, what they read and write."""
+"""Operations as torch dispatches them: what is known of each, and which are handed on."""
 
 import math
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from snnvtg.energy.provenance import FILLED, FRESH, UNWRITTEN
-from snnvtg.energy.rules import RULES
-from snnvtg.energy.rules.free import QUERIES, VIEWS
+from snnvtg.energy.rules import FREE, RULES, Rule
+from snnvtg.energy.rules.attention import ATTENTION
+from snnvtg.energy.rules.elementwise import ELEMENTWISE
+from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
+from snnvtg.energy.rules.linear import LINEAR, LOOKUPS
+from snnvtg.energy.rules.matrices import MATRICES
+from snnvtg.energy.rules.recurrent import RECURRENT
 
-OVERWRITE = frozenset(
-    """copy_ fill_ zero_ normal_ uniform_ random_ bernoulli_ exponential_ log_normal_ geometric_ cauchy_ index_put_
-    index_copy_ scatter_ masked_fill_ resize_ set_""".split()
-)
-"""in-place operations that do not read what they write over"""
-ALLOCATE = frozenset({*UNWRITTEN, *FRESH, *FILLED})
+PRODUCTS = frozenset({*LINEAR, *ATTENTION})
+READ_SPIKES = frozenset({*LINEAR, *MATRICES, *ATTENTION, *RECURRENT, "sum", "nansum", "mean", "add", "sub", "rsub"})
+"""they count spikes, or remember what values were added to them"""
 SILENT = VIEWS | QUERIES
 """they touch no entry: a view's mark and bytes are those of its base"""
 
+aten = torch.ops.aten
+BINDINGS: dict[Any, Callable] = {
+    aten.view.default: Tensor.view,
+    aten.t.default: torch.t,
+    aten.transpose.int: torch.transpose,
+    aten.unsqueeze.default: torch.unsqueeze,
+    aten.select.int: torch.select,
+    aten.permute.default: torch.permute,
+    aten._unsafe_view.default: Tensor.view,
+    aten.expand.default: Tensor.expand,
+    aten.squeeze.dim: torch.squeeze,
+    aten.split_with_sizes.default: torch.split_with_sizes,
+    aten.detach.default: torch.detach,
+    aten.mm.default: torch.mm,
+    aten.bmm.default: torch.bmm,
+    aten.addmm.default: torch.addmm,
+    aten.mul.Tensor: torch.mul,
+    aten.add.Tensor: torch.add,
+}
+"""the same operation by torch's own binding, which reads its arguments faster"""
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """What is known of one operator overload.
+
+    `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
+    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are
+    handed in. `composite`: torch defines it through others and no rule prices it whole. `looks_up`: it reads of its
+    first operand what it returns.
+    """
+
+    name: str
+    title: str
+    rule: Rule | None
+    known: bool
+    mutates: bool
+    aliases: bool
+    silent: bool
+    composite: bool
+    allocates: bool
+    overwrites: bool
+    pointwise: bool
+    product: bool
+    looks_up: bool
+    repeats: bool
+    reads_spikes: bool
+    out: frozenset[str]
+    hidden_in_neurons: bool
+    run: Callable
+
+
+def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
+    """Facts of an overload; `rules` are a user's, by name, None for one that computes nothing."""
+    schema, packet = func._schema, func._overloadpacket.__name__
+    mutates = any(a.alias_info is not None and a.alias_info.is_write for a in schema.arguments)
+    name = packet if func.namespace == "aten" else f"{func.namespace}::{packet}"
+    plain = name.rstrip("_") if mutates else name
+    users = next((key for key in (name, plain) if key in rules), None)
+    rule = RULES.get(plain) if users is None else rules[users]
+    known = users is not None or rule is not None or name in FREE or plain in FREE
+    implicit = torch._C.DispatchKey.CompositeImplicitAutograd
+    return Operation(
+        name=plain,
+        title=plain if "::" in plain else f"aten.{plain}",
+        rule=rule,
+        known=known,
+        mutates=mutates,
+        aliases=any(r.alias_info is not None for r in schema.returns),
+        silent=name in SILENT and users is None,
+        composite=rule is None and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
+        allocates=plain in ALLOCATIONS,
+        overwrites=name in OVERWRITE,
+        product=plain in PRODUCTS,
+        looks_up=plain in LOOKUPS,
+        reads_spikes=plain in READ_SPIKES,
+        repeats=known and users is None and not mutates,
+        out=frozenset(a.name for a in schema.arguments if a.is_out),
+        hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
+        pointwise=torch.Tag.pointwise in func.tags,
+        run=BINDINGS.get(func, func),
+    )
+
+
+_described: dict[int, Operation] = {}
+
 
 class Dispatched(TorchDispatchMode):
-    """Hands every operation that torch executes to `operation(func, args, kwargs, out)`, except while `is_inside()`."""
+    """Hands every operation that torch executes to `operation(facts, args, kwargs, out)`, unless it touches no entry.
 
-    def __init__(self, operation: Callable[..., None], is_inside: Callable[[], bool]):
+    `before(facts, args)` is called in front of those that write to an argument. `rules` are a user's own. While the
+    backward pass `looks_away` runs (a leaf operation's), nothing is handed on.
+    """
+
+    def __init__(self, operation: Callable[..., None], before: Callable[..., None], rules: Mapping[str, Rule | None]):
         super().__init__()
-        self.operation, self.is_inside = operation, is_inside
+        self.operation, self.before, self.rules = operation, before, rules
+        self.facts = {} if rules else _described
+        self.looks_away: int | None = None
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # a ledger sets torch.compile's stance once; asking at every operation doubles its cost
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        if self.is_inside():
-            return func(*args, **kwargs)
-        if _is_made_of_others(func):
+        if self.looks_away is not None and self.looks_away == torch._C._current_graph_task_id():
+            return func(*args, **(kwargs or {}))
+        facts = self.facts.get(id(func))  # overloads live for ever, and their own hash is slow
+        if facts is None:
+            facts = self.facts[id(func)] = describe(func, self.rules)
+        if facts.silent:
+            return func(*args, **kwargs) if kwargs else facts.run(*args)
+        if facts.composite:
             with self:
-                return func.decompose(*args, **kwargs)
-        out = func(*args, **kwargs)
-        if name_of(func)[0] not in SILENT:
-            self.operation(func, args, kwargs, out)
+                return func.decompose(*args, **(kwargs or {}))
+        if facts.mutates:
+            self.before(facts, args)
+        out = func(*args, **kwargs) if kwargs else facts.run(*args)
+        self.operation(facts, args, kwargs or {}, out)
         return out
 
 
-@cache
-def _is_made_of_others(func: Any) -> bool:
-    """Whether torch defines this operation through others (seen in inference mode) and no rule prices it whole."""
-    composite = torch._C.DispatchKey.CompositeImplicitAutograd
-    return name_of(func)[0] not in RULES and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), composite)
-
-
-@cache
-def name_of(func: Any) -> tuple[str, bool]:
-    """(name without overload, whether it writes to an argument); functions outside aten keep their namespace."""
-    packet = func._overloadpacket.__name__
-    mutates = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
-    return packet if func.namespace == "aten" else f"{func.namespace}::{packet}", mutates
-
-
-def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
+def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
     """The tensors among the arguments or results of an operation, also in its lists."""
     for value in values:
         if isinstance(value, Tensor):
@@ -67,11 +154,14 @@ def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
             yield from (v for v in value if isinstance(v, Tensor))
 
 
+def is_expanded(tensor: Tensor) -> bool:
+    """Whether an axis of the tensor holds one entry that is shown several times."""
+    return tensor.layout is torch.strided and 0 in tensor.stride()
+
+
 def stored_bytes(tensor: Tensor) -> int:
     """Bytes of the entries that lie in memory: an axis that was only expanded holds one."""
-    stored = math.prod(n for n, stride in zip(tensor.shape, _strides(tensor), strict=True) if stride or n == 0)
+    if not is_expanded(tensor):
+        return tensor.numel() * tensor.element_size()
+    stored = math.prod(n for n, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or not n)
     return stored * tensor.element_size()
-
-
-def _strides(tensor: Tensor) -> tuple[int, ...]:
-    return tensor.stride() if tensor.layout is torch.strided else (1,) * tensor.dim()

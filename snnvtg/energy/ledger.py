@@ -8,11 +8,12 @@ Operations are seen as torch dispatches them; leaf operations (LIF layers, scans
 shapes and masks, whichever backend runs them. Compiled models run as they were written while a ledger looks on. A
 kernel that torch does not dispatch (a binding of its own, Triton, numba) cannot be seen; its result can, as memory that
 was allocated and read but never written, and lowers the coverage. One that writes into zeros, or over a tensor that was
-there before, passes unnoticed.
+there before, passes unnoticed. Ledgers may be nested: each counts by itself.
 """
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -20,22 +21,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.energy.account import Account, OpRecord
+from snnvtg.energy.account import Account, OpRecord, compact
 from snnvtg.energy.backward_markers import is_differentiated, leaves, mark_backward
-from snnvtg.energy.dispatch import ALLOCATE, OVERWRITE, Dispatched, name_of, stored_bytes, tensors_in
+from snnvtg.energy.bounds import most_operations
+from snnvtg.energy.dispatch import Dispatched, Operation
+from snnvtg.energy.findings import Findings, LedgerWarning, UntrackedNeuronError
+from snnvtg.energy.modules import RunningModules
+from snnvtg.energy.neurons import NeuronKind, as_kinds
+from snnvtg.energy.origin import NOWHERE, ZERO_WEIGHT, Mark, Origin
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
-from snnvtg.energy.provenance import Mark, Provenance
-from snnvtg.energy.rules import FREE, RULES, Call
+from snnvtg.energy.provenance import Provenance
+from snnvtg.energy.recording import Recorder
+from snnvtg.energy.rules import Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
-from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule, third_party_neuron
-from snnvtg.energy.rules.linear import LOOKUPS
+from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
 
-SpikeModules = Mapping[type[nn.Module], int]
 UNSEEN = "a kernel that torch does not dispatch"
+KEPT_APART = 4096
+"""records beyond these are added up: memory does not grow with the number of batches"""
 
 
 class UnpricedOperationError(InputError):
@@ -48,10 +54,11 @@ class Ledger(Account):
     A padded batch is counted as it is executed, padding included, except in scans and convolutions that were told which
     positions are valid; `Ledger.per_query` takes batches apart, so that padding is no work.
 
-    `spike_modules` names neuron classes of other libraries and which of their outputs is the spikes (0 where they
-    return one tensor), e.g. `{snntorch.Leaky: 0}`: their output is a spike tensor and each entry one neuron update.
-    `strict` raises UnpricedOperationError at the first operation without a rule. `skip_zero_weights` leaves accumulates
-    of weights that are 0 out of the effective count.
+    Neurons of this package, snnTorch, SpikingJelly, norse and sinabs are found. `spiking` names further classes and
+    which of their outputs is the spikes, `{MyNeuron: 0}`, see `neurons`. `rules` are counting rules for operators, see
+    `register`. `strict` raises UnpricedOperationError at the first operation without a rule, and UntrackedNeuronError
+    at the end where a LedgerWarning would be given. `skip_zero_weights` leaves accumulates of weights that are 0 out of
+    the effective count.
     """
 
     def __init__(
@@ -59,44 +66,75 @@ class Ledger(Account):
         model: nn.Module,
         *,
         strict: bool = False,
-        spike_modules: SpikeModules | None = None,
+        spiking: Mapping[type[nn.Module], int | str | NeuronKind] | None = None,
+        rules: Mapping[Any, Rule | None] | None = None,
         skip_zero_weights: bool = False,
     ):
         super().__init__()
         self.model, self.strict, self.skip_zero_weights = model, strict, skip_zero_weights
-        self.spike_modules = dict(spike_modules or {})
+        self.spiking, self.rules = as_kinds(spiking), {}
+        for operator, rule in (rules or {}).items():
+            self.register(operator, rule)
         self.provenance = Provenance()
-        self._path: list[str] = []
-        self._inside = 0  # depth of leaf operations and third-party neurons
-        self._backward_of: int | None = None  # the backward pass in which a leaf operation's backward is running
-        self._after_backward = False  # until the model is called again: clipping, the optimiser
+        self.findings = Findings()
+        self._running = RunningModules(model, self.spiking, self.provenance, self.findings, self._write, self._left)
+        self._recorder = Recorder(
+            self.provenance,
+            self._running,
+            self.findings,
+            phase=self._phase,
+            write=self._keep,
+            read=self._read,
+            refuse=self._refuse,
+            skip_zero_weights=skip_zero_weights,
+        )
+        self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
+        self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
+        self._limit = KEPT_APART
         self._open: ExitStack | None = None
+
+    def register(self, operator: Any, rule: Rule | None) -> None:
+        """Count an operator by `rule(call) -> counts`, before the block is entered; None: it computes nothing.
+
+        `operator`: `torch.ops.mylib.myop`, or its name, "mylib::myop", for torch's own "erfinv". As fvcore's handles.
+        """
+        if self._open is not None:
+            raise InputError("Ledger.register: expected a ledger that is not yet open; register before `with`")
+        name = operator if isinstance(operator, str) else str(operator)
+        self.rules[name.removeprefix("aten::").removeprefix("aten.").replace(".", "::", "::" not in name)] = rule
 
     def mark_spikes(self, tensor: Tensor, num_timesteps: int = 1) -> Tensor:
         """Declare an input to be spikes, e.g. from an event camera; nothing is declared by its values."""
-        self.provenance.set(tensor, Mark.SPIKE, num_timesteps)
+        self.provenance.set(tensor, Origin(Mark.SPIKE, num_timesteps=num_timesteps, source="the input"))
         return tensor
 
     def __enter__(self) -> "Ledger":
+        self.provenance.set_weights((*self.model.parameters(), *self.model.buffers()))
         with ExitStack() as stack:
-            for tensor in (*self.model.parameters(), *self.model.buffers()):
-                self.provenance.set(tensor, Mark.WEIGHT)
-            for name, module in self.model.named_modules():
-                before = module.register_forward_pre_hook(self._enter(name, module))
-                after = module.register_forward_hook(self._leave(module), always_call=True)
-                stack.callback(before.remove)
-                stack.callback(after.remove)
+            stack.enter_context(self._running.watch())
             if "torch._dynamo" in sys.modules:  # else nothing is compiled
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+            torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
-            stack.enter_context(Dispatched(self._operation, self._is_inside))
+            stack.enter_context(self._dispatched)
             self._open = stack.pop_all()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type | None, *exception: object) -> None:
         self._open.close()
-        self._path.clear()
-        self._inside, self._backward_of, self._after_backward = 0, None, False
+        self._open = None
+        self.provenance.forget()
+        self._running.looks_away, self._dispatched.looks_away, self._after_backward = False, None, None
+        if kind is None:
+            self._report()
+
+    def _report(self) -> None:
+        found = self.findings.lines(self.model, self.spiking)
+        if found and self.strict:
+            raise UntrackedNeuronError("; ".join(found))
+        for line in found:
+            warnings.warn(line, LedgerWarning, stacklevel=3)
 
     @classmethod
     def per_query(
@@ -118,137 +156,91 @@ class Ledger(Account):
                 accounts.take(ledger)
         return accounts
 
-    # what the model does
-
-    def _enter(self, name: str, module: nn.Module) -> Callable:
-        neuron = type(module) in self.spike_modules
-
-        def hook(*_: Any) -> None:
-            self._after_backward &= bool(self._path)
-            self._path.append(name)
-            self._inside += neuron
-
-        return hook
-
-    def _leave(self, module: nn.Module) -> Callable:
-        output = self.spike_modules.get(type(module))
-
-        def hook(_: nn.Module, args: tuple, out: Any) -> None:
-            if output is not None:
-                self._inside -= 1
-                if out is not None and not self._inside:
-                    with _disable_current_modes():
-                        spikes = out[output] if isinstance(out, tuple | list) else out
-                        current = args[0] if args else None
-                        self._write(third_party_neuron(current, spikes, self.provenance))
-            elif not self._inside:
-                self._read(leaves(out))
-            if self._path:
-                self._path.pop()
-
-        return hook
+    # leaf operations
 
     def _leaf_op(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
-        if self._inside:
-            return function(*args, **kwargs)
-        if name not in LEAF_OPS:
+        if self._running.looks_away or name not in LEAF_OPS:
             return function(*args, **kwargs)  # no rule: its operations are counted as they come
-        self._inside += 1
+        self._running.looks_away = True
         try:
-            with _disable_current_modes():
+            with torch._C._DisableTorchDispatch():
                 return self._counted(LEAF_OPS[name], function, args, kwargs)
         finally:
-            self._inside -= 1
+            self._running.looks_away = False
 
     def _counted(self, rule: LeafOpRule, function: Callable, args: tuple, kwargs: dict) -> Any:
-        self._read(leaves((args, kwargs)))
+        if self.provenance.saw_empty:
+            self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
         if differentiated:
             args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
-        arguments = _signature(function).bind(*args, **kwargs).arguments
+        arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
         records = list(rule(arguments, out, self.provenance))
         for record in records:
-            self._write(record)
+            if record.op in ("lif", "encode"):
+                self.findings.neuron(record.op, record.spikes_out)
+            if not self._running.neurons or record.op != "lif":
+                self._write(record)
         return mark_backward(out, lambda: self._enter_backward(records)) if differentiated else out
 
     def _enter_backward(self, forward: list[OpRecord]) -> None:
-        self._backward_of = torch._C._current_graph_task_id()
+        self._dispatched.looks_away = torch._C._current_graph_task_id()
         self.records.extend(leaf_op_backward(forward))
 
     def _leave_backward(self) -> None:
-        self._backward_of = None
+        self._dispatched.looks_away = None
 
-    def _is_inside(self) -> bool:
-        """Whether a leaf operation is running, forward or backward."""
-        backward = self._backward_of is not None and self._backward_of == torch._C._current_graph_task_id()
-        return self._inside > 0 or backward
+    def _left(self, out: Any) -> None:
+        """The outermost module returned."""
+        if self.provenance.saw_empty:
+            self._read(leaves(out))
 
-    def _operation(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
-        name, mutates = name_of(func)
-        plain = name.rstrip("_") if mutates else name
-        rule = RULES.get(plain)
-        call = Call(plain, args, kwargs, out, self.provenance, skip_zero_weights=self.skip_zero_weights)
-        known = rule is not None or name in FREE or plain in FREE
-        if not known:
-            self._refuse(str(func))
-        if plain not in ALLOCATE:
-            self._read(tensors_in(args[1:] if name in OVERWRITE else args))
-        record = OpRecord(plain if "::" in plain else f"aten.{plain}", rule(call) if rule else {}, priced=known)
-        record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
-        if call.bias is not None:
-            record.bias_bytes = call.bias.numel() * call.bias.element_size()
-        self.provenance.follow(name, args, out, mutates=mutates)
-        if "ac" in record.counts:
-            self.provenance.set(call.result, Mark.SUM, self.provenance.num_timesteps(call.result))
-        self._sizes(record, plain, args, out)
-        self._write(record)
+    # operations
+
+    def _before(self, facts: Operation, args: tuple) -> None:
+        """An operation is about to write: a buffer of zeros may become one of spikes."""
+        if facts.overwrites and self.provenance.get(args[0]) is Mark.WEIGHT and not args[0].requires_grad:
+            storage = torch.empty(0, dtype=args[0].dtype, device=args[0].device).set_(args[0].untyped_storage())
+            if not storage.any():
+                self.provenance.set(args[0], ZERO_WEIGHT)
 
     def _read(self, tensors: Iterable[Tensor]) -> None:
         """Report memory that is read and that no operation was seen to write: a kernel outside torch's dispatch."""
         for tensor in tensors:
             if self.provenance.get(tensor) is Mark.EMPTY and tensor.numel():
                 self._refuse(UNSEEN)
-                self.provenance.set(tensor, None)
-                self._write(OpRecord(UNSEEN, {}, priced=False))
+                self.provenance.set(tensor, NOWHERE)
+                weights = list(self._running.modules[-1].parameters()) if self._running.modules else []
+                bound = most_operations(weights, [tensor], pointwise=not weights)
+                self._write(OpRecord(UNSEEN, {}, priced=False, hidden=bound))
 
     def _refuse(self, operation: str) -> None:
         if self.strict:
             raise UnpricedOperationError(
-                f"operation {operation} in module {self._where()!r}: expected one with a counting rule; add one to "
-                "snnvtg.energy.rules, or use strict=False and read the report's list of unpriced operations"
+                f"operation {operation} in module {self.provenance.where!r}: expected one with a counting rule; give "
+                f"it one, Ledger(model, rules={{{operation.removeprefix('aten.')!r}: rule}}), or use strict=False and "
+                "read `hidden`"
             )
 
-    def _sizes(self, record: OpRecord, name: str, args: tuple, out: Any) -> None:
-        widths = []
-        for place, operand in enumerate(tensors_in(args)):
-            size = stored_bytes(operand)
-            if name in LOOKUPS and not place:
-                record.table_bytes, size = size, min(size, sum(stored_bytes(made) for made in tensors_in((out,))))
-            if self.provenance.get(operand) is Mark.WEIGHT:
-                record.weight_bytes += size
-            else:
-                record.read_bytes += size
-            if operand.is_floating_point():
-                widths.append(operand.element_size() * 8)
-        for result in tensors_in((out,)):
-            record.written_bytes += result.numel() * result.element_size()
-            record.outputs += result.numel()
-            record.num_timesteps = max(record.num_timesteps, self.provenance.num_timesteps(result))
-        record.width = max(widths, default=32)
+    def _phase(self) -> str:
+        if torch._C._current_graph_task_id() != -1:
+            self._after_backward = self._running.starts
+            return "backward"
+        return "update" if self._after_backward == self._running.starts and not self._running.path else "forward"
 
     def _write(self, record: OpRecord) -> None:
-        record.module = self._where()
-        if torch._C._current_graph_task_id() != -1:
-            record.phase, self._after_backward = "backward", True
-        elif self._after_backward and not self._path:
-            record.phase = "update"
-        self.records.append(record)
+        """Keep a record of something other than an operation of torch's."""
+        record.module, record.phase = self.provenance.where, self._phase()
+        self._keep(record)
 
-    def _where(self) -> str:
-        return self._path[-1] if self._path else ""
+    def _keep(self, record: OpRecord) -> None:
+        self.records.append(record)
+        if len(self.records) > self._limit:
+            self.records = compact(self.records)
+            self._limit = max(KEPT_APART, 2 * len(self.records))
 
 
 @cache
-def _signature(function: Callable) -> inspect.Signature:
-    return inspect.signature(function)
+def _parameters(function: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from snnvtg.energy.report_format import cell, readable, to_markdown
+
 POWERCAP = Path("/sys/class/powercap")
 
 
@@ -114,3 +118,26 @@ def _rapl(powercap: Path) -> tuple[list[Meter], list[str]]:
             return [], [f"RAPL: {counter} gives no reading ({error})"]
         made.append(Meter(f"RAPL {name}", lambda counter=counter: int(counter.read_text()) / 1e6, wrap))
     return made, []
+
+
+def measured_section(
+    work: Callable[[], object], queries: int, estimate_pj: float, synchronise: Callable[[], object] | None = None
+) -> str:
+    """A report's section: what this machine's meters read while `work` ran `queries`, or why there is no meter."""
+    found, reasons = meters()
+    lines = ["## Measured on this machine (the dense simulation, not a neuromorphic chip)", ""]
+    if not found:
+        return "\n".join([*lines, no_meter(reasons), ""])
+    rows = []
+    for meter in found:
+        reading = measure(work, meter, synchronise=synchronise)
+        shares = {"all_it_saw_pj": reading.per_call_pj, "above_idle_pj": reading.above_idle_pj}
+        rows.append({"meter": meter.name, **{name: value / queries for name, value in shares.items()}})
+    lines += [to_markdown(readable(pd.DataFrame(rows)))]
+    lines += [f"Per query; the 45 nm fp32 estimate is {cell(estimate_pj / 1e6)} µJ.", ""]
+    return "\n".join(lines + [f"Not read: {reason}." for reason in reasons])
+
+
+def no_meter(reasons: list[str]) -> str:
+    """One line that says why nothing was measured."""
+    return f"No energy meter: {'; '.join(reasons)}."

@@ -9,6 +9,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 from snnvtg.energy.account import Account, OpRecord, totals_of
 from snnvtg.records import Batch
 
+MOST_SEEN = 16384
+
 
 class QueryAccounts(Account):
     """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
@@ -17,17 +19,26 @@ class QueryAccounts(Account):
         super().__init__()
         self.queries: list[dict[str, int]] = []
         self._like: dict[tuple, OpRecord] = {}
+        self._seen: dict[int, tuple[OpRecord, OpRecord]] = {}  # shared record → itself, and where it is added up
 
     def take(self, account: Account) -> None:
         """Move what `account` has recorded since the last call into one more query."""
         self.queries.append(totals_of(account.phase("forward")))
         records, account.records = account.records, []
         for record in records:
-            if known := self._like.get(record.key):
+            if record.shared and (known := self._seen.get(id(record))):
+                known[1].absorb(record)
+                continue
+            key = record.key
+            if known := self._like.get(key):
                 known.absorb(record)
             else:
-                self._like[record.key] = record
-                self.records.append(record)
+                self._like[key] = known = replace(record, counts=dict(record.counts), shared=False)
+                self.records.append(known)
+            if record.shared:
+                if len(self._seen) > MOST_SEEN:
+                    self._seen.clear()
+                self._seen[id(record)] = record, known
 
     @property
     def mean(self) -> dict[str, float]:

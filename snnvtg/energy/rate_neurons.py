@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_map
 
-from snnvtg.neurons import LIF
+from snnvtg.energy.neurons import NeuronKind
+from snnvtg.neurons import LIF, SpikeEncoder
 
 KEEP_THEIR_CELL = frozenset({"SLSTM", "SConv2dLSTM"})
 """neurons that are an LSTM with a threshold behind it (snnTorch): their twin is the LSTM"""
@@ -62,9 +64,9 @@ class RateNeuron(nn.Module):
     and methods that are not found here (`init_leaky`, `reset_mem`) are the neuron's.
     """
 
-    def __init__(self, neuron: nn.Module, output: int):
+    def __init__(self, neuron: nn.Module, kind: NeuronKind):
         super().__init__()
-        self.rate, self.output = Rate(), output
+        self.rate, self.kind = Rate(), kind
         self.__dict__["neuron"] = neuron  # not a submodule: a ledger would find a neuron
         self.recurrent = getattr(neuron, "recurrent", None)
         self.last: Tensor | None = None
@@ -80,13 +82,16 @@ class RateNeuron(nn.Module):
     def forward(self, current: Tensor, *state: Any, **options: Any) -> Any:
         """As the neuron's."""
         with torch.no_grad(), _disable_current_modes():
-            returned = copy.deepcopy(self.neuron)(current, *state, **options)
+            # not called as a module: hooks would take it for a neuron of the twin
+            returned = copy.deepcopy(self.neuron).forward(current, *state, **options)
+            spikes = self.kind.spikes_of(self.neuron, returned)
         if self.recurrent is not None:
             before = state[0] if state and isinstance(state[0], Tensor) else self.last
-            if before is not None and before.shape == current.shape:
-                current = current + self.recurrent(before)
+            if before is None or before.shape != current.shape:  # before the first step
+                before = torch.zeros_like(current)
+            current = current + self.recurrent(before)
         self.last = self.rate(current)
-        return with_spikes(returned, self.output, self.last)
+        return tree_map(lambda leaf: self.last if leaf is spikes else leaf, returned)
 
 
 class Cell(nn.Module):
@@ -111,24 +116,33 @@ class Cell(nn.Module):
         return self.neuron.forward(*args, **options)
 
 
-def with_spikes(returned: Any, output: int, activation: Tensor) -> Any:
-    """What a neuron returned, the activation in the place of its spikes."""
-    if isinstance(returned, Tensor):
-        return activation
-    if isinstance(returned, dict):
-        key = list(returned)[output]
-        return {**returned, key: activation}
-    replaced = [activation if place == output else value for place, value in enumerate(returned)]
-    return type(returned)(*replaced) if hasattr(returned, "_fields") else type(returned)(replaced)
+class RateEncoder(nn.Module):
+    """In the place of an encoder: what it would encode, at every step that it would make of it."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.__dict__["encoder"] = encoder
+
+    def forward(self, x: Tensor, *args: Any, **options: Any) -> Tensor:
+        """As the encoder's."""
+        with torch.no_grad(), _disable_current_modes():
+            shape = copy.deepcopy(self.encoder).forward(x, *args, **options).shape
+        return x.expand(shape)
 
 
-def in_place_of(neuron: nn.Module, output: int) -> nn.Module:
-    """The dense layer for a neuron whose output number `output` is its spikes."""
-    if isinstance(neuron, LIF):
-        return RateLIF(neuron)
-    if KEEP_THEIR_CELL & {kind.__name__ for kind in type(neuron).__mro__}:
-        return Cell(neuron)
-    return RateNeuron(neuron, output)
+def in_place_of(module: nn.Module, kind: NeuronKind | None) -> nn.Module:
+    """The dense layer for a neuron or an encoder; any other module, and a neuron that makes no spikes, is its own."""
+    if isinstance(module, SpikeEncoder):
+        return RateEncoder(module)
+    if isinstance(module, LIF):
+        return RateLIF(module)
+    if kind is None or not kind.makes_spikes(module):
+        return module
+    if kind.encoder:
+        return RateEncoder(module)
+    if KEEP_THEIR_CELL & {base.__name__ for base in type(module).__mro__}:
+        return Cell(module)
+    return RateNeuron(module, kind)
 
 
 def forget_states(twin: nn.Module) -> None:

@@ -8,7 +8,7 @@ that a forward does between its modules are run as often as it says. A network w
 Poisson code, an event camera, recurrent neurons) runs T times, as it must.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from snnvtg.energy.rate_neurons import Cell, Rate, forget_states
+from snnvtg.energy.rate_neurons import Cell, RateLIF, RateNeuron, forget_states
 
 Called = tuple[tuple, dict, Any]
 """arguments, keyword arguments, output"""
@@ -34,8 +34,11 @@ class Repeats:
 
 
 @torch.no_grad()
-def find_repeats(twin: nn.Module, run: Callable[[], Any], num_timesteps: int) -> Repeats:
-    """What `run`, one call of `twin` on one input, computes alike at all of its T steps."""
+def find_repeats(twin: nn.Module, run: Callable[[], Any], num_timesteps: int, without: Collection[str] = ()) -> Repeats:
+    """What `run`, one call of `twin` on one input, computes alike at all of its T steps.
+
+    Modules of the names in `without` are not tried, nor are those they lie in.
+    """
     calls: dict[str, list[Called]] = {}
     hooks = []
     for name, module in twin.named_modules():
@@ -52,9 +55,15 @@ def find_repeats(twin: nn.Module, run: Callable[[], Any], num_timesteps: int) ->
             hook.remove()
     found = Repeats(num_timesteps=num_timesteps)
     modules = dict(twin.named_modules())
-    rates = [name for name, module in modules.items() if isinstance(module, Rate | Cell) and name in calls]
-    if num_timesteps == 1 or not all(_steady(calls[name], num_timesteps) for name in rates):
+    stepping = [
+        f"{name}.rate" if isinstance(module, RateNeuron) else name  # the states handed on beside it are not the twin's
+        for name, module in modules.items()
+        if isinstance(module, RateLIF | RateNeuron | Cell)
+    ]
+    if num_timesteps == 1 or not all(_steady(calls[name], num_timesteps) for name in stepping if name in calls):
         return found
+    for name in [name for name in calls if any(_is_within(inner, name) for inner in without)]:
+        del calls[name]
     for name, made in calls.items():
         if len(made) > 1 and all(_same(call, made[0]) for call in made[1:]):
             found.looped.add(name)
@@ -62,12 +71,18 @@ def find_repeats(twin: nn.Module, run: Callable[[], Any], num_timesteps: int) ->
     return found
 
 
+def _is_within(name: str, outer: str) -> bool:
+    return outer in ("", name) or name.startswith(f"{outer}.")
+
+
 def _steady(made: list[Called], num_timesteps: int) -> bool:
     """Whether a rate is the same at every step: of a loop, or on the leading axis."""
     if len(made) > 1:
         return all(_same(call, made[0]) for call in made[1:])
-    (out,) = [leaf for leaf in tree_flatten(made[0][2])[0] if isinstance(leaf, Tensor)][:1] or [None]
-    return out is not None and _equal_steps(out, num_timesteps)
+    args, kwargs, _ = made[0]
+    current = next(leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor))
+    repeated = kwargs.get("num_timesteps") is not None
+    return repeated or len(current) == 1 or _equal_steps(current, num_timesteps)
 
 
 def _same(one: Called, other: Called) -> bool:
@@ -102,7 +117,7 @@ def _equal_steps(tensor: Tensor, num_timesteps: int) -> bool:
 def _find_stepped(modules: dict[str, nn.Module], calls: dict[str, list[Called]], found: Repeats) -> None:
     """From the outside in: what a module is given once, all inside it is."""
     for name, module in modules.items():
-        covered = any(name.startswith(f"{outer}.") or outer == "" for outer in found.stepped)
+        covered = any(_is_within(name, outer) for outer in found.stepped)
         if covered or len(calls.get(name, [])) != 1:
             continue
         args, kwargs, out = calls[name][0]

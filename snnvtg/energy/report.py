@@ -14,9 +14,17 @@ from snnvtg.energy.report_tables import (
     published_table,
     range_table,
 )
-from snnvtg.energy.report_words import CHIPS_IN_WORDS, range_in_words, special_functions_in_words, steps_in_words
+from snnvtg.energy.report_words import (
+    CHIPS_IN_WORDS,
+    range_in_words,
+    recomputed_in_words,
+    special_functions_in_words,
+    steps_in_words,
+)
 from snnvtg.energy.twin_counts import TwinCounts
 
+SHOWN = "45nm_fp32"
+"""the cost model that layers and modules are shown under"""
 LAYER_MODELS = (
     "45nm_fp32",
     "45nm_int8",
@@ -61,7 +69,7 @@ class EnergyReport:
         """The report in Markdown: words first, then the tables."""
         found, models = self.counts[self.own], tables["models"]
         at_own = models[models["num_timesteps"] == self.own].drop(columns=["title", "num_timesteps"])
-        parts = tables["modules"][tables["modules"]["cost_model"] == next(iter(self.models))]
+        parts = tables["modules"][tables["modules"]["cost_model"] == SHOWN]
         parts = parts.drop(columns="cost_model")
         used = [name for name in parts if name == "part" or parts[name].any()]
         shares = parts[used].rename(columns={name: f"{name}_pj" for name in used if name != "part"})
@@ -72,6 +80,7 @@ class EnergyReport:
             f"(not priced: {found.spiking.unpriced or 'none'}). "
             "Estimates, not measurements.",
             range_in_words(at_own),
+            *filter(None, [recomputed_in_words(found, self.models[SHOWN])]),
             "## One ledger, every cost model (per query)",
             to_markdown(readable(at_own)),
             "Silent: the same network if no neuron fired. Break-even rate: the firing rate at which it would cost what "
@@ -79,12 +88,12 @@ class EnergyReport:
             special_functions_in_words(found.spiking, found.dense),
             CHIPS_IN_WORDS,
             "## Break-even beside published figures",
-            to_markdown(readable(published_table(LAYER_MODELS))),
+            to_markdown(published_table(LAYER_MODELS).rename(columns={"num_timesteps": "T"})),
             "One fully connected layer, 256 → 256, at the T of the source: spikes per neuron and step below which it "
             "beats the rival the source compares with, under each cost model.",
             "## Layer by layer (per query; energy at 45 nm, fp32)",
             to_markdown(readable(tables["layers"])),
-            f"## Where it goes at {next(iter(self.models.values())).title} (per query)",
+            f"## Where it goes at {self.models[SHOWN].title} (per query)",
             to_markdown(readable(shares)),
             "## What was done (per query)",
             to_markdown(readable(tables["operations"])),
@@ -108,12 +117,11 @@ class EnergyReport:
         """The range and module tables for a paper."""
         at_own = tables["models"][tables["models"]["num_timesteps"] == self.own]
         columns = ["title", "spiking_pj", "dense_twin_pj", "quantised_twin_pj", "cheapest", "break_even_rate"]
-        first = next(iter(self.models))
-        parts = tables["modules"][tables["modules"]["cost_model"] == first].drop(columns="cost_model")
+        parts = tables["modules"][tables["modules"]["cost_model"] == SHOWN].drop(columns="cost_model")
         parts = parts.loc[:, parts.any()].rename(columns=lambda name: name if name == "part" else f"{name}_pj")
         caption = f"Energy of {self.network} on {self.inputs} per query, T = {self.own}."
         return to_latex(readable(at_own[columns]), caption, "tab:energy-models") + to_latex(
-            readable(parts), f"Where it goes at {self.models[first].title}, per query.", "tab:energy-parts"
+            readable(parts), f"Where it goes at {self.models[SHOWN].title}, per query.", "tab:energy-parts"
         )
 
 

@@ -66,16 +66,27 @@ def layers_table(counts: TwinCounts, model: str | CostModel = "45nm_fp32") -> pd
             rest.append(record)
             continue
         rows.setdefault((record.module, record.op, _driven_by(record)), []).append(record)
-    made = [_layer(key, records, cost, queries) for key, records in rows.items()]
+    made = [
+        {**_layer(key, found, cost, queries), "num_timesteps": _steps(found, counts)} for key, found in rows.items()
+    ]
     if rest:
-        made.append({**_layer(("everything else", "", ""), rest, cost, queries), "num_timesteps": None})
+        made.append(_layer(("everything else", "", ""), rest, cost, queries))
     return pd.DataFrame(made)
+
+
+def _steps(records: Sequence[OpRecord], counts: TwinCounts) -> int:
+    """T of a layer: on an axis, or by a loop that calls it T times per query."""
+    on_axis, calls = max(record.num_timesteps for record in records), sum(record.calls for record in records)
+    looped = on_axis == 1 and calls // counts.queries % counts.num_timesteps == 0
+    return counts.num_timesteps if looped else on_axis
 
 
 def _driven_by(record: OpRecord) -> str:
     if record.is_neuron:
         return ""
-    return "spikes" if "ac" in record.counts else "dense input"
+    if "ac" in record.counts:
+        return f"spikes of {record.driven_by}" if record.driven_by else "spikes"
+    return f"dense since {record.dense_since}" if record.dense_since else "dense input"
 
 
 def _layer(key: tuple[str, str, str], records: Sequence[OpRecord], cost: CostModel, queries: int) -> dict[str, object]:
@@ -83,7 +94,6 @@ def _layer(key: tuple[str, str, str], records: Sequence[OpRecord], cost: CostMod
     neurons = any(record.is_neuron for record in records)
     fired = sum(record.spikes_out if neurons else record.spikes_in for record in records)
     entries = sum(record.outputs if neurons else record.dense_in for record in records)
-    calls = sum(record.calls for record in records)
 
     def total(kind: str, which: int = 0) -> float:
         return sum(record.counts.get(kind, (0, 0))[which] for record in records) / queries
@@ -91,9 +101,11 @@ def _layer(key: tuple[str, str, str], records: Sequence[OpRecord], cost: CostMod
     return {
         "layer": module or "(model)",
         "operation": op.removeprefix("aten."),
-        "num_timesteps": max(record.num_timesteps for record in records) * max(round(calls / queries), 1),
+        "num_timesteps": None,
         "driven_by": driven_by,
-        "firing_rate": fired / entries if entries and (neurons or driven_by != "dense input") and op else float("nan"),
+        "firing_rate": fired / entries
+        if entries and (neurons or driven_by.startswith("spikes")) and op
+        else float("nan"),
         "synops": total("ac"),
         "macs": total("mac"),
         "dense": total("ac", 1) + total("mac", 1),

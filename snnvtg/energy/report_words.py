@@ -1,29 +1,30 @@
 """What the tables say, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.breakeven import tied
-from snnvtg.energy.costs import COST_MODELS, ComputeModel
+from snnvtg.energy.costs import COST_MODELS, ComputeModel, CostModel
 from snnvtg.energy.report_format import cell
+from snnvtg.energy.twin_counts import TwinCounts
 
 
 def range_in_words(table: pd.DataFrame) -> str:
     """A range table: lowest, highest, and under which models spiking wins or ties."""
     low, high = table.loc[table["spiking_pj"].idxmin()], table.loc[table["spiking_pj"].idxmax()]
     wins = table.loc[table["cheapest"] == "spiking", "cost_model"]
-    ties = [tied(*pair) for pair in zip(table["spiking_pj"], table["dense_twin_pj"], strict=True)]
-    beats = table.loc[(table["spiking_pj"] < table["dense_twin_pj"]) & [not tie for tie in ties], "cost_model"]
+    ties = table.apply(lambda row: tied(row["spiking_pj"], row["dense_twin_pj"]), axis=1)
+    beats = table.loc[(table["spiking_pj"] < table["dense_twin_pj"]) & ~ties, "cost_model"]
     words = (
         f"The same operations cost {cell(low['spiking_pj'] / 1e6)} µJ per query ({low['cost_model']}) to "
         f"{cell(high['spiking_pj'] / 1e6)} µJ ({high['cost_model']}), a factor of "
         f"{cell(high['spiking_pj'] / low['spiking_pj'], 3)}. Spiking is cheaper than the dense twin under "
         f"{_names(beats)} and than both twins under {_names(wins)}."
     )
-    return f"{words} The two tie under {_names(table.loc[ties, 'cost_model'])}." if any(ties) else words
+    return f"{words} The two tie under {_names(table.loc[ties, 'cost_model'])}." if ties.any() else words
 
 
 def steps_in_words(table: pd.DataFrame, models: Sequence[str] = ("45nm_fp32", "45nm_int8")) -> str:
@@ -39,6 +40,25 @@ def steps_in_words(table: pd.DataFrame, models: Sequence[str] = ("45nm_fp32", "4
         else:
             sentences.append(f"Under {name} the dense twin is cheaper at every T read out.")
     return " ".join(sentences)
+
+
+def recomputed_in_words(counts: TwinCounts, model: CostModel) -> str:
+    """What the network computes anew at every step though its input is the same, and what that costs it."""
+    records = [record for record in counts.spiking.phase("forward") if _within(record.module, counts.recomputed)]
+    spent = model.energy_pj(Account(records)) / counts.queries
+    if not spent:
+        return ""
+    names = ", ".join(sorted(name or "(model)" for name in counts.recomputed))
+    steps = counts.num_timesteps
+    return (
+        f"Computed at each of {steps} steps from the same input, as the network is written: {names}. That is "
+        f"{cell(spent / 1e6)} µJ at {model.title}, of which {cell(spent * (1 - 1 / steps) / 1e6)} µJ would be saved by "
+        "computing it once, as the dense twin does."
+    )
+
+
+def _within(module: str, names: Collection[str]) -> bool:
+    return any(name in ("", module) or module.startswith(f"{name}.") for name in names)
 
 
 def special_functions_in_words(spiking: Account, twin: Account) -> str:

@@ -10,22 +10,28 @@ from torch import nn
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.ledger import Ledger
-from snnvtg.energy.neurons_met import SpikeModules
+from snnvtg.energy.neurons import as_kinds, kind_of
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.repeats import find_repeats, run_once
-from snnvtg.energy.twins import QuantisedParts, dense_twin, quantised_parts, quantised_twin
+from snnvtg.energy.twins import QuantisedParts, Spiking, dense_twin, own_twin, quantised_parts, quantised_twin
 from snnvtg.instrumentation import FiringRates
+from snnvtg.neurons import LIF
 
 
 @dataclass(frozen=True)
 class TwinCounts:
-    """Accounts over the same queries; `parts` are the modules that the quantised twin has at b bits (`twins`)."""
+    """Accounts over the same queries; `parts` are the modules that the quantised twin has at b bits (`twins`).
+
+    `recomputed`: modules of the spiking network that compute the same at every step of the first query, its input
+    repeated, and which its dense twin runs once.
+    """
 
     spiking: QueryAccounts
     dense: QueryAccounts
     rates: FiringRates
     parts: QuantisedParts
     num_timesteps: int
+    recomputed: frozenset[str] = frozenset()
 
     @property
     def queries(self) -> int:
@@ -35,31 +41,42 @@ class TwinCounts:
 
 @torch.no_grad()
 def count_with_twin(
-    model: nn.Module, inputs: Iterable[Any], *, spike_modules: SpikeModules | None = None, batch_size: int = 1
+    model: nn.Module, inputs: Iterable[Any], *, spiking: Spiking | None = None, batch_size: int = 1
 ) -> TwinCounts:
     """Count `model` and its dense twin on every query of `inputs`, in evaluation mode, a Batch taken apart.
 
-    `batch_size`: samples that every other input holds. `spike_modules` as of `Ledger`.
+    `batch_size`: samples that every other input holds. `spiking` as of `Ledger`.
     """
     queries = list(one_by_one(inputs))
     model.eval()
-    options = {"spike_modules": spike_modules}
-    with FiringRates(model) as rates:
-        spiking = Ledger.per_query(model, queries, forward=_calling(model), **options)
-    steps = steps_of(spiking, len(queries))
-    twin = dense_twin(model, spike_modules).eval()
-    found = {id(query): find_repeats(twin, lambda q=query: _calling(twin)(q), steps) for query in queries}
+    with FiringRates(model, layout="T...C") as rates:
+        counted = Ledger.per_query(model, queries, forward=calling(model), spiking=spiking)
+    steps = steps_of(counted, len(queries))
+    twin = dense_twin(model, spiking).eval()
+    run = calling(twin)
+    repeats = iter([find_repeats(twin, lambda q=query: run(q), steps) for query in queries])
 
     def once(query: Any) -> None:
-        with run_once(twin, found[id(query)]):
-            _calling(twin)(query)
+        with run_once(twin, next(repeats)):
+            run(query)
 
     dense = Ledger.per_query(twin, queries, forward=once)
-    spiking.batch_size = dense.batch_size = batch_size
-    return TwinCounts(spiking, dense, rates, quantised_parts(model, spiking), steps)
+    counted.batch_size = dense.batch_size = batch_size
+    parts = quantised_parts(model, counted)
+    same = recomputed(model, queries[0], steps, spiking) - parts.driven if queries else frozenset()
+    return TwinCounts(counted, dense, rates, parts, steps, same)
 
 
-def _calling(model: nn.Module) -> Callable[[Any], Any]:
+def recomputed(model: nn.Module, query: Any, num_timesteps: int, spiking: Spiking | None = None) -> frozenset[str]:
+    """Modules without neurons that `model` has compute the same at every step of this query."""
+    kinds = as_kinds(spiking)
+    neurons = {name for name, m in model.named_modules() if isinstance(m, LIF) or kind_of(type(m), kinds) is not None}
+    own = {name for name, module in model.named_modules() if own_twin(module) is not None}
+    found = find_repeats(model, lambda: calling(model)(query), num_timesteps, without=neurons | own)
+    return frozenset(found.looped | set(found.stepped))
+
+
+def calling(model: nn.Module) -> Callable[[Any], Any]:
     """`model` on one entry: a tuple is its arguments, a dictionary its keyword arguments, anything else the one."""
 
     def call(entry: Any) -> Any:
@@ -86,14 +103,14 @@ def accuracies(
     evaluate: Callable[[nn.Module], float],
     *,
     train: Callable[[nn.Module], nn.Module] | None = None,
-    spike_modules: SpikeModules | None = None,
+    spiking: Spiking | None = None,
 ) -> dict[str, float]:
     """`evaluate` of the network and of both twins, so that energy stands beside accuracy.
 
     The twins have the network's weights as they are (converted, not trained) unless `train` is given, which takes the
     dense twin and returns it trained; the quantised twin is rounded from that one.
     """
-    twin = dense_twin(model, spike_modules).eval()
+    twin = dense_twin(model, spiking).eval()
     if train is not None:
         twin = train(twin).eval()
     narrow = quantised_twin(twin, counts.parts, counts.num_timesteps).eval()

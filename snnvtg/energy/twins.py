@@ -9,14 +9,15 @@ The dense twin has ReLU in the place of every neuron and runs once what a networ
     twins.register(MyAttention, lambda module: ...)     # for a class that cannot be changed
 
 The quantised twin is the dense twin at the precision a T-step rate code has: T + 1 levels, b = ⌈log2(T + 1)⌉ bits, in
-the weights and activations of every product that spikes drive in the spiking network, and in all of a module that
-brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that is less (each
-product on its own), and its weights, input and output take b bits of memory. The rest, softmax included, stays.
+the weights and activations of every product that spikes, their sums or means drive in the spiking network, and in all
+of a module that brings its own twin. A product of b-bit operands costs no more than b accumulates, or a MAC where that
+is less (each product on its own), and its weights, input and output take b bits of memory. The rest, softmax included,
+stays.
 """
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -24,11 +25,13 @@ from torch import nn
 from snnvtg.energy.account import Account
 from snnvtg.energy.costs import CostModel, find
 from snnvtg.energy.costs.model import Bits
-from snnvtg.energy.neurons_met import SpikeModules, spike_output
+from snnvtg.energy.neurons import NeuronKind, as_kinds, kind_of
 from snnvtg.energy.rate_neurons import in_place_of, quantised_rates
 from snnvtg.errors import InputError
 
 MakeTwin = Callable[[nn.Module], nn.Module]
+Kinds = Mapping[type[nn.Module], NeuronKind]
+Spiking = Mapping[type[nn.Module], int | str | NeuronKind]
 REGISTERED: dict[type[nn.Module], MakeTwin] = {}
 
 
@@ -46,10 +49,10 @@ def own_twin(module: nn.Module) -> MakeTwin | None:
     return method if callable(method) else None
 
 
-def dense_twin(model: nn.Module, spike_modules: SpikeModules | None = None) -> nn.Module:
+def dense_twin(model: nn.Module, spiking: Spiking | None = None) -> nn.Module:
     """A copy of `model` with the same weights and no neuron; InputError where the model cannot be copied.
 
-    `spike_modules` names neuron classes as `Ledger` takes them.
+    `spiking` names further classes of neurons as `Ledger` takes them.
     """
     try:
         twin = copy.deepcopy(model)
@@ -58,24 +61,23 @@ def dense_twin(model: nn.Module, spike_modules: SpikeModules | None = None) -> n
             f"{type(model).__name__}: expected a network that can be copied ({error}); reset its neurons' states, or "
             "run it under torch.no_grad()"
         ) from None
-    return _replaced(twin, dict(spike_modules or {}), {})
+    return _replaced(twin, as_kinds(spiking), {})
 
 
-def _replaced(module: nn.Module, spike_modules: SpikeModules, done: dict[int, nn.Module]) -> nn.Module:
+def _replaced(module: nn.Module, kinds: Kinds, done: dict[int, nn.Module]) -> nn.Module:
     if id(module) not in done:
-        done[id(module)] = _twin_of(module, spike_modules)
+        done[id(module)] = _twin_of(module, kinds)
         if done[id(module)] is module:
             for name, child in list(module.named_children()):
-                setattr(module, name, _replaced(child, spike_modules, done))
+                setattr(module, name, _replaced(child, kinds, done))
     return done[id(module)]
 
 
-def _twin_of(module: nn.Module, spike_modules: SpikeModules) -> nn.Module:
+def _twin_of(module: nn.Module, kinds: Kinds) -> nn.Module:
     make = own_twin(module)
     if make is not None:
         return make(module)
-    output = spike_output(module, spike_modules)
-    return module if output is None else in_place_of(module, output)
+    return in_place_of(module, kind_of(type(module), kinds))
 
 
 def bits(num_timesteps: int) -> int:
@@ -85,7 +87,9 @@ def bits(num_timesteps: int) -> int:
 
 @dataclass(frozen=True)
 class QuantisedParts:
-    """Modules whose products the quantised twin has at b bits: those that spikes drive, and all below `own`."""
+    """Modules whose products the quantised twin has at b bits: those that spikes drive, or sums and means of spikes
+    (`driven`), and all below `own`.
+    """
 
     driven: frozenset[str]
     own: tuple[str, ...] = ()
@@ -100,7 +104,8 @@ class QuantisedParts:
 
 def quantised_parts(model: nn.Module, spiking: Account) -> QuantisedParts:
     """The parts of `model`, whose counts are `spiking`, that its quantised twin has at b bits."""
-    driven = frozenset(record.module for record in spiking.phase("forward") if "ac" in record.counts)
+    products = [record for record in spiking.phase("forward") if {"ac", "mac"} & set(record.counts)]
+    driven = frozenset(record.module for record in products if "ac" in record.counts or record.dense_since)
     return QuantisedParts(driven, tuple(name for name, module in model.named_modules() if own_twin(module) is not None))
 
 

@@ -24,7 +24,7 @@ def listen(model: nn.Module, listener: Listener, layers: tuple[str, ...] | None 
     def hook(name: str) -> Callable:
         def heard(_: nn.Module, __: tuple, kwargs: dict, out: Tensor | tuple) -> None:
             spikes = out[0] if isinstance(out, tuple) else out
-            with _disable_current_modes():  # looking on is no work of the model: a ledger does not count it
+            with _disable_current_modes():  # observing is no part of the model's work: a ledger does not count it
                 listener(name, spikes.detach(), masks[-1] if masks else None, kwargs)
 
         return heard

@@ -10,7 +10,7 @@ from snnvtg.neurons import LIFParameters, lif_reference
 
 
 class Rasters(dict[str, list[Tensor]]):
-    """Keeps the spikes of LIF layers within the block: {layer name: one tensor (T, ...) a forward pass, on the CPU}.
+    """Keeps the spikes of LIF layers within the block: {layer name: one tensor (T, ...) per forward pass, on the CPU}.
 
     For a few queries: unlike FiringRates it keeps everything. `layers` restricts it to layers of these names.
     """

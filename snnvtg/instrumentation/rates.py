@@ -102,7 +102,7 @@ class FiringRates(Mapping[str, float]):
         self.layers.clear()
 
     def table(self) -> pd.DataFrame:
-        """A row a layer: firing rate, share of dead and of saturated neurons."""
+        """One row per layer: firing rate, share of dead and of saturated neurons."""
         rows = [
             {
                 "layer": name,
@@ -123,7 +123,7 @@ class FiringRates(Mapping[str, float]):
         self._check(name, spikes)
         flat = spikes.reshape(len(spikes), -1, spikes.shape[-1])
         if valid_mask is not None and self.layout == "TBMC":
-            # a product with the mask's weights needs no masked copy; exact, counts stay below 2**24 a call
+            # a product with the mask's weights needs no masked copy; exact, counts stay below 2**24 per call
             counted = (valid_mask.reshape(1, 1, -1).to(flat.dtype) @ flat).squeeze(1)
             samples = int(valid_mask.sum())
         else:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class AttentivePooling(nn.Module):
-    """Softmax-weighted mean over the valid positions, one learned score a position."""
+    """Softmax-weighted mean over the valid positions, one learned score per position."""
 
     def __init__(self, width: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""From features as they lie on disk to the width of the model."""
+"""From features as stored on disk to the width of the model."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class FeatureDropout(nn.Module):
     """Dropout of whole input dimensions, the same for every position of a sample.
 
-    Neighbouring clips are near copies: dropped one by one, a dimension is still read off the clip beside.
+    Neighbouring clips are nearly alike: a dimension dropped in one clip could still be read off the next.
     """
 
     def __init__(self, p: float):

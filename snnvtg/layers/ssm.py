@@ -22,7 +22,7 @@ class DepthwiseConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(count, width).uniform_(-bound, bound))
 
     def forward(self, x: Tensor, valid_mask: Tensor) -> list[Tensor]:
-        """x (B, M, E) -> one (B, M, E) a direction."""
+        """x (B, M, E) -> one (B, M, E) per direction."""
         return [
             causal_conv1d(x, self.weight[k], self.bias[k], valid_mask=valid_mask, reverse=k == 1)
             for k in range(len(self.weight))
@@ -68,7 +68,7 @@ class SelectiveSSM(nn.Module):
         self.backend = backend
 
     def forward(self, xs: list[Tensor], valid_mask: Tensor, z: Tensor | None = None) -> Tensor:
-        """xs: one (B, M, E) a direction; valid_mask (B, M); gate z (B, M, E) -> (B, M, E)."""
+        """xs: one (B, M, E) per direction; valid_mask (B, M); gate z (B, M, E) -> (B, M, E)."""
         inputs = [parameters(x) for parameters, x in zip(self.directions, xs, strict=True)]
         if len(inputs) == 2:
             return bidirectional_selective_scan(*inputs, z=z, valid_mask=valid_mask, backend=self.backend)

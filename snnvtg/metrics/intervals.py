@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals over queries, and paired comparison of two models over seeds."""
+"""How certain a figure is: bootstrap intervals over queries, and paired comparison of two models over seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Interval of the mean of per-query values (Q,).
 
-    `groups` (a vid per query) resamples whole videos: queries of one video stand or fall together, and single-query
-    resampling would promise too much.
+    `groups` (a vid per query) resamples whole videos: queries of one video are not independent, and resampling single
+    queries would make the interval too narrow.
     """
     values = np.asarray(values, dtype=np.float64)
     means = _resampled_means(values[None], groups, resamples, np.random.default_rng(seed))[:, 0]
@@ -57,7 +57,7 @@ def paired_comparison(
 ) -> Comparison:
     """Compare two models by per-query values (S, Q) of the same queries, a row per seed (numbers of seeds may differ).
 
-    Each resample draws seeds of both and, once for both, videos: the interval holds training noise and the choice of
+    Each resample draws seeds of both and, once for both, videos: the interval covers training noise and the choice of
     test videos. Drawing S of S seeds with replacement has (S - 1) / S of their mean's variance; each side's deviation
     from its own mean is stretched by the square root of the inverse. With few seeds the noise is still understated,
     as their spread is itself a guess; of one seed nothing is known and nothing added.

@@ -20,8 +20,8 @@ def merge_predictions(
     """Merge (first clip, prediction) of each window, times in s from the window's own start.
 
     Windows are shifted to video time and overlapping ones suppressed by score. Where windows overlap, a clip's saliency
-    is their mean, weighted by its distance to the window's border. A moment longer than the overlap is seen whole by no
-    window. Memory grows by `top` windows a part and one number a clip.
+    is their mean, weighted by its distance to the window's edge. A moment longer than the overlap is seen whole by no
+    window. Memory grows by `top` windows per part and one number per clip.
     """
     windows, qid, query, vid = [np.zeros((0, 3))], None, "", ""
     total, weight = np.zeros(num_clips), np.zeros(num_clips)

@@ -13,7 +13,7 @@ RANKS = (1, 5, 10, 100)
 def video_retrieval_metrics(scores: np.ndarray, relevant: np.ndarray) -> dict[str, float]:
     """R@1, R@5, R@10, R@100 and their sum SumR, in percent, unrounded.
 
-    scores (Q, V) of every video for every query; relevant (Q, V) bool, at least one true a row.
+    scores (Q, V) of every video for every query; relevant (Q, V) bool, at least one true per row.
     """
     return rank_summary(best_ranks(scores, relevant))
 

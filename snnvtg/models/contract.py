@@ -12,10 +12,11 @@ on the command line as `--model my_package.my_model:MyModel`.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 import yaml
 from torch import Tensor, nn
 
@@ -77,7 +78,7 @@ class GroundingModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
-        """The output for a batch; what it holds for padding means nothing."""
+        """The output for a batch; its values under padding are meaningless."""
 
     @abstractmethod
     def losses(self, output: Any, batch: Batch) -> dict[str, Tensor]:
@@ -93,6 +94,24 @@ class GroundingModel(nn.Module, ABC):
     def relevance(self, output: Any, batch: Batch) -> Tensor:
         """How well each video of the batch answers its query (B,): for video retrieval. Optional."""
         raise InputError(f"{type(self).__name__} does not rank videos (no `relevance`); choose a model that does")
+
+    def index(self, videos: Batch) -> Any:
+        """What of a batch of videos can be computed before any query is known; its text is none. All by default."""
+        return videos
+
+    def search(self, queries: Batch, videos: Any) -> Tensor:
+        """How well each video, as `index` gave them, answers each query (Q, V): for video retrieval.
+
+        The queries come without videos of their own. By default `forward` and `relevance` of every pair; a model whose
+        text does not change a video's clips has a cheaper one.
+        """
+        pairs = [asked_of(queries, row, videos) for row in range(len(queries))]
+        return torch.stack([self.relevance(self(batch), batch) for batch in pairs])
+
+    @classmethod
+    def ranks_videos(cls) -> bool:
+        """Whether the model says how relevant a video is."""
+        return cls.relevance is not GroundingModel.relevance or cls.search is not GroundingModel.search
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""
@@ -134,6 +153,14 @@ class GroundingModel(nn.Module, ABC):
         return sorted(path.stem for path in (Path(inspect.getfile(cls)).parent / "sweeps").glob("*.yaml"))
 
 
+def asked_of(queries: Batch, row: int, videos: Batch) -> Batch:
+    """Every video of `videos` with the one query `row` of `queries`."""
+    query, tokens = queries.queries[row], int(queries.text_mask[row].sum())
+    text = queries.text[row : row + 1, :tokens].expand(len(videos), *[-1] * (queries.text.dim() - 1))
+    asked = tuple(replace(video, qid=query.qid, query=query.query) for video in videos.queries)
+    return replace(videos, queries=asked, text=text, text_mask=text.new_ones(text.shape[:2], dtype=torch.bool))
+
+
 def _beside(cls: type, name: str) -> str:
     path = Path(inspect.getfile(cls)).parent / name
     return path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -146,9 +173,31 @@ def check_model(candidate: Any, place: str) -> type[GroundingModel]:
     """`candidate` as a model class; InputError names the part of the contract it lacks."""
     if not (isinstance(candidate, type) and issubclass(candidate, GroundingModel)):
         raise InputError(f"{place}: expected a subclass of snnvtg.models.GroundingModel, got {candidate!r}")
-    absent = [name for name in PARTS if getattr(getattr(candidate, name), "__isabstractmethod__", False)]
+    name = candidate.__name__
+    absent = [part for part in PARTS if getattr(getattr(candidate, part), "__isabstractmethod__", False)]
     if absent:
-        raise InputError(f"{place}: {candidate.__name__} lacks {', '.join(absent)} of the contract for models")
+        raise InputError(f"{place}: {name} lacks {', '.join(absent)} of the contract for models")
     if not hasattr(candidate, "config_class"):
-        raise InputError(f"{place}: {candidate.__name__} lacks config_class, a frozen dataclass of its settings")
+        raise InputError(f"{place}: {name} lacks config_class, a frozen dataclass of its settings")
+    _check_config(candidate.config_class, f"{place}: config_class of {name}")
+    signature = inspect.signature(candidate)
+    try:
+        signature.bind(None, 1, 1)
+    except TypeError:
+        raise InputError(
+            f"{place}: {name}(config, video_width, text_width) cannot be called; its __init__ takes {signature}"
+        ) from None
     return candidate
+
+
+def _check_config(config: Any, what: str) -> None:
+    """InputError unless `config` is a frozen dataclass whose defaults make an instance that can tell models apart."""
+    if not (isinstance(config, type) and is_dataclass(config) and config.__dataclass_params__.frozen):
+        raise InputError(f"{what} is no frozen dataclass, got {config!r}; decorate it with @dataclass(frozen=True)")
+    needing = [f.name for f in fields(config) if f.init and f.default is MISSING and f.default_factory is MISSING]
+    if needing:
+        raise InputError(f"{what} has settings without a default: {', '.join(needing)}; give each one")
+    try:
+        hash(config())
+    except TypeError as error:
+        raise InputError(f"{what} has a setting that cannot be hashed ({error}); use a tuple for a list") from None

@@ -23,7 +23,7 @@ class TrainingConfig:
     ema_decay: float = 0.0
     """exponential moving average of the weights, used for validation and kept as the best; 0 is none"""
     word_dropout: float = 0.0
-    """share of query words replaced by nothing in training"""
+    """share of query words zeroed in training"""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16 is autocast and needs a GPU"""
     select_on: str | None = None

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from snnvtg.energy.breakeven import PublishedBreakEven
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
 
 CAUSE_COLOURS = {
@@ -17,6 +18,7 @@ CAUSE_COLOURS = {
     "special functions": PURPLE,
     "arithmetic": BLUE,
     "memory traffic": GREY,
+    "other causes": INK,
 }
 WHO = {
     "spiking_pj": (ORANGE, "o", "spiking, as measured"),
@@ -26,7 +28,7 @@ WHO = {
 
 
 def breakdown_figure(parts: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel for each title → module table (part, one column a cause in pJ, total): stacked bars, µJ a query."""
+    """A panel for each title → module table (part, one column a cause in pJ, total): stacked bars, µJ per query."""
     with style():
         figure = Figure(figsize=(6.2 * len(parts), 4.6), layout="constrained")
         panels = np.atleast_1d(figure.subplots(1, len(parts)))
@@ -43,7 +45,7 @@ def breakdown_figure(parts: Mapping[str, pd.DataFrame]) -> Figure:
                     f"{share:.0%}", (total, place), (4, 0), textcoords="offset points", va="center", fontsize=8
                 )
             axis.set_title(title)
-            axis.set_xlabel("energy a query (µJ)")
+            axis.set_xlabel("energy per query (µJ)")
             axis.grid(visible=False, axis="y")
             axis.set_xlim(0, 1.12 * left.max())
             axis.legend(fontsize=8, loc="lower right")
@@ -72,7 +74,7 @@ def range_figure(table: pd.DataFrame, title: str) -> Figure:
         axis.hlines(rows.index, span.min(axis=1) / 1e6, span.max(axis=1) / 1e6, color="#cbd2d9", linewidth=2, zorder=1)
         axis.set_yticks(rows.index, rows["title"])
         axis.set_xscale("log")
-        axis.set_xlabel("energy a query (µJ)")
+        axis.set_xlabel("energy per query (µJ)")
         axis.set_title(title)
         axis.legend(fontsize=8, loc="upper right")
     return figure
@@ -92,7 +94,7 @@ def timestep_figure(table: pd.DataFrame, models: Sequence[str]) -> Figure:
             _steps(axis, rows["num_timesteps"])
             axis.set_title(rows["title"].iloc[0])
             axis.set_ylim(0, 1.12 * rows[[*WHO, "silent_pj"]].to_numpy().max() / 1e6)
-        figure.axes[0].set_ylabel("energy a query (µJ)")
+        figure.axes[0].set_ylabel("energy per query (µJ)")
         figure.axes[0].legend(fontsize=8)
     return figure
 
@@ -110,7 +112,7 @@ def pareto_figure(table: pd.DataFrame, metric: str, title: str) -> Figure:
                 axis.annotate(row["label"], place, (5, 4), textcoords="offset points", fontsize=8)
         best = pareto_front(table, metric)
         axis.step(best["energy_pj"] / 1e6, best[metric], where="post", color=INK, linewidth=1, linestyle="--", zorder=2)
-        axis.set_xlabel("energy a query (µJ)")
+        axis.set_xlabel("energy per query (µJ)")
         axis.set_ylabel(f"{metric} (%)")
         axis.set_title(title)
         axis.margins(0.12)
@@ -125,10 +127,11 @@ def pareto_front(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def break_even_figure(
-    network: pd.DataFrame, layer: pd.DataFrame, literature: Sequence[Mapping], num_timesteps: int
+    network: pd.DataFrame, layer: pd.DataFrame, literature: Sequence[PublishedBreakEven], num_timesteps: int
 ) -> Figure:
-    """Left: break-even rate of one layer against T (columns title, num_timesteps, break_even_rate) beside published
-    points. Right: break-even rate of the whole network under each cost model (a range table), and where it stands.
+    """Left: break-even rate of one layer against T (columns title, rival, num_timesteps, break_even_rate) beside
+    published points; dashed against the quantised rival. Right: break-even rates of the whole network under each cost
+    model (a range table) against its dense twin, a bar, and its quantised twin, a diamond, and where it stands.
     """
     with style():
         figure = Figure(figsize=(13, 5.6), layout="constrained")
@@ -151,28 +154,31 @@ def break_even_figure(
 
 def _layer_panel(axis: Axes, layer: pd.DataFrame, literature: Sequence[Mapping]) -> None:
     colours = (BLUE, GREEN, PURPLE, ORANGE, GREY, INK)
-    for colour, (title, rows) in zip(colours, layer.groupby("title", sort=False), strict=False):
-        rows = rows[rows["break_even_rate"] > 0]
-        axis.plot(rows["num_timesteps"], rows["break_even_rate"], color=colour, label=title)
+    for colour, (title, both) in zip(colours, layer.groupby("title", sort=False), strict=False):
+        for rival, rows in both[both["break_even_rate"] > 0].groupby("rival", sort=False):
+            dashed = rival == "quantised"
+            label = f"_{title}" if dashed else title
+            style_of = "--" if dashed else "-"
+            axis.plot(rows["num_timesteps"], rows["break_even_rate"], style_of, color=colour, label=label)
     for marker, point in zip("XPv", literature, strict=False):
-        middle = (point["low"] * point["high"]) ** 0.5
-        spread = [[middle - point["low"]], [point["high"] - middle]]
+        middle = (point.low * point.high) ** 0.5
+        spread = [[middle - point.low], [point.high - middle]]
         axis.errorbar(
-            point["num_timesteps"],
+            point.num_timesteps,
             middle,
             spread,
             marker=marker,
             color=INK,
             capsize=4,
             ls="none",
-            label=point["source"],
+            label=f"{point.source}, against {point.rival}",
         )
     axis.axhline(1, color=GREY, linewidth=1, linestyle=":")
     axis.set_yscale("log")
     axis.set_xscale("log", base=2)
     _steps(axis, layer["num_timesteps"])
     axis.set_ylabel("firing rate below which spiking wins")
-    axis.set_title("One fully connected layer, 256 → 256")
+    axis.set_title("One fully connected layer, 256 → 256 (dashed: against ⌈log2(T + 1)⌉ bits)")
 
 
 def _network_panel(axis: Axes, network: pd.DataFrame, measured: float) -> None:
@@ -186,6 +192,8 @@ def _network_panel(axis: Axes, network: pd.DataFrame, measured: float) -> None:
         else:
             axis.plot(even, place, marker="|", markersize=16, markeredgewidth=3, color=INK)
             axis.hlines(place, low, even, color=GREEN, alpha=0.35, linewidth=8)
+        if low < row["break_even_quantised_rate"] <= 1:
+            axis.plot(row["break_even_quantised_rate"], place, marker="D", markersize=6, color=PURPLE)
     axis.axvline(measured, color=RED, linewidth=1.5)
     axis.annotate(f"measured {measured:.1%}", (measured, len(network) - 0.4), color=RED, fontsize=8, ha="center")
     axis.set_xscale("log")
@@ -193,7 +201,7 @@ def _network_panel(axis: Axes, network: pd.DataFrame, measured: float) -> None:
     axis.set_ylim(-0.7, len(network) + 0.1)
     axis.set_yticks(range(len(network)), network["title"])
     axis.set_xlabel("firing rate (spikes per neuron and step)")
-    axis.set_title("The whole network against its dense twin")
+    axis.set_title("The whole network against its dense twin (diamond: its quantised twin)")
 
 
 def _steps(axis: Axes, steps: pd.Series) -> None:

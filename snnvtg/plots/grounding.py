@@ -1,4 +1,4 @@
-"""One query's answer: windows and saliency over the video, the spikes that carry them beneath."""
+"""One query's answer: windows and saliency over the video, with the spikes behind them beneath."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ def grounding_figure(
     saliency: Sequence[float],
     title: str,
 ) -> Figure:
-    """Saliency with the windows beneath its curve, then one raster a layer; the best window shades every panel.
+    """Saliency with the windows beneath its curve, then one raster per layer; the best window shades every panel.
 
     layers: name → spikes (T, L, C) in {0, 1}, empty for a model without spikes. windows: (start s, end s, score), best
     first.

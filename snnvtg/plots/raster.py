@@ -1,4 +1,4 @@
-"""Spike rasters of the saliency detector beside the windows they should find."""
+"""Spike rasters of the saliency detector next to the windows they should find."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ def raster_figure(
     saliency: Sequence[float],
     title: str,
 ) -> Figure:
-    """One raster a layer over the length of the video, with truth, prediction and proposal set beneath.
+    """One raster per layer over the length of the video, with truth, prediction and proposal set beneath.
 
     layers: name → spikes (T, L, C) in {0, 1}. A row of a raster is a neuron; within a clip the T steps run from left
     to right. truth and predicted in seconds; proposals[k − 1]: runs [first, end) of clips at level k.

@@ -14,12 +14,18 @@ UNTRAINED = (("prior", "--", "best fixed window"), ("linear", "-.", "linear map 
 
 
 def timestep_figure(
-    table: pd.DataFrame, axes: Sequence[str], controls: Sequence[str], metrics: Sequence[str], title: str
+    table: pd.DataFrame,
+    axes: Sequence[str],
+    controls: Sequence[str],
+    metrics: Sequence[str],
+    title: str,
+    intervals: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw a table over T; lines are means over seeds, bands reach from the lowest to the highest seed.
 
     `axes` name the columns of the grid, `num_timesteps` among them; `controls` the rows of the column `model` drawn
-    dotted; `metrics` one or two figures in percent.
+    dotted; `metrics` one or two figures in percent. `intervals` (columns row, metric, low, high, in percent) are drawn
+    where there is one seed, so that no point stands without its error.
     """
     others = [name for name in axes if name != ALONG]
     own = table[table["seed"].notna() & ~table["model"].isin(controls)]
@@ -28,15 +34,19 @@ def timestep_figure(
         panels = figure.subplots(2, 3)
         for axis, metric in zip(panels[:, 0], metrics, strict=False):
             accuracy_panel(axis, table, own, others, controls, metric)
+            if intervals is not None:
+                _error_bars(axis, own, others, metric, intervals[intervals["metric"] == metric].set_index("row"))
         rate_panel(panels[0, 1], own, others)
         energy_panel(panels[0, 2], own, others)
         operations_panel(panels[1, 1], own, others)
-        tradeoff_panel(panels[1, 2], own, others, metrics[0])
+        tradeoff_panel(panels[1, 2], own, others, metrics[-1])
         for axis in (*panels[:, 0], *panels[:, 1], panels[0, 2]):
             _timestep_axis(axis, own)
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=2.5)
         seeds = own["seed"].nunique()
         words = "1 seed" if seeds == 1 else f"{seeds} seeds, mean and range"
+        if intervals is not None and len(intervals):
+            words += ", 95 % intervals over test videos"
         figure.suptitle(f"{title}: {words}", fontweight="bold")
     return figure
 
@@ -44,7 +54,7 @@ def timestep_figure(
 def accuracy_panel(
     axis: Axes, table: pd.DataFrame, own: pd.DataFrame, others: list[str], controls: Sequence[str], metric: str
 ) -> None:
-    """A metric against T, beside what no network is needed for and the controls."""
+    """A metric against T, with the controls and what no network is needed for."""
     for (colour, marker), label, rows in _looks(own, others):
         _mean_and_range(axis, rows, metric, color=colour, marker=marker, label=label or "as it is")
         for control in controls:
@@ -83,12 +93,12 @@ def energy_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
     mean = rows.groupby(ALONG)[list(parts)].mean() / 1e6
     steps, below = mean.index.to_numpy(dtype=float), 0
     for name, (words, colour) in parts.items():
-        # bars of equal breadth on a logarithmic axis
+        # bars of equal width on a logarithmic axis
         axis.bar(steps / 1.23, mean[name], steps * (1.23 - 1 / 1.23), below, align="edge", color=colour, label=words)
         below = below + mean[name].to_numpy()
-    axis.set_title(f"Energy per query (µJ, 45 nm fp32 estimate{f', {label}' if label else ''})", fontsize=10)
+    axis.set_title("Energy per query (µJ, 45 nm fp32 estimate)")
     axis.set_ylim(0, 1.3 * below.max())
-    axis.legend(fontsize=8, loc="upper left")
+    axis.legend(fontsize=8, loc="upper left", title=label or None, title_fontsize=8, alignment="left")
 
 
 def operations_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
@@ -104,7 +114,7 @@ def operations_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
 
 
 def tradeoff_panel(axis: Axes, own: pd.DataFrame, others: list[str], metric: str) -> None:
-    """Accuracy bought against energy spent; the number beside a point is T."""
+    """Accuracy bought against energy spent; the number at a point is T."""
     for (colour, marker), label, rows in _looks(own, others):
         mean = rows.groupby(ALONG)[["energy_pj", metric]].mean()
         axis.scatter(rows["energy_pj"] / 1e6, rows[metric], color=colour, marker=marker, s=18, alpha=0.35)
@@ -133,6 +143,18 @@ def _mean_and_range(axis: Axes, rows: pd.DataFrame, column: str, **look) -> None
     axis.plot(mean.index, mean, **look)
     if (grouped.count() > 1).any():
         axis.fill_between(mean.index, grouped.min(), grouped.max(), color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _error_bars(axis: Axes, own: pd.DataFrame, others: list[str], metric: str, intervals: pd.DataFrame) -> None:
+    """The interval of each row that has one, lines beside one another shifted a little apart."""
+    for place, ((colour, _), _, rows) in enumerate(_looks(own, others)):
+        rows = rows[rows["row"].isin(intervals.index)]
+        if rows.empty:
+            continue
+        low, high = (intervals.loc[rows["row"], end].to_numpy() for end in ("low", "high"))
+        value = rows[metric].to_numpy(dtype=float)
+        at = rows[ALONG].to_numpy(dtype=float) * 1.03**place
+        axis.errorbar(at, value, [value - low, high - value], fmt="none", color=colour, linewidth=1.2, capsize=3)
 
 
 def _timestep_axis(axis: Axes, own: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ def forward(u, step, A, B, C, initial, fresh, reverse: bool, keep: bool) -> tupl
     """y, the last state, and with `keep` the states before each chunk (B, chunks, N, D)."""
     y, last = torch.empty_like(u), initial.clone()
     parts = _chunks(u.shape[1], reverse)
-    checkpoints = u.new_empty((len(u), len(parts), *A.shape) if keep else 0)
+    checkpoints = u.new_empty((u.shape[0], len(parts), *A.shape) if keep else 0)
     for rows in _slabs(u, A):
         room = _rooms(2, u[rows], A)
         h = last[rows]

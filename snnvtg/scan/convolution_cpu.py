@@ -1,7 +1,7 @@
 """The compiled CPU causal convolution as one torch operator."""
 
 import ctypes
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -36,6 +36,10 @@ class Settings:
     silu: bool
     reverse: bool
 
+    @property
+    def flags(self) -> tuple[bool, bool]:
+        return self.silu, self.reverse
+
 
 def run(call) -> Tensor:
     """(B, L, D) in the type of x."""
@@ -44,7 +48,7 @@ def run(call) -> Tensor:
     seq_idx = None if call.seq_idx is None else call.seq_idx.to(torch.int32)
     settings = Settings(call.activation == "silu", call.reverse)
     tensors = (call.x.to(dtype), call.weight.to(dtype), bias, call.valid_mask, seq_idx)
-    y = _convolution(*tensors, *astuple(settings)) if is_tracing() else _apply(settings, *tensors)[0]
+    y = _convolution(*tensors, *settings.flags) if is_tracing() else _apply(settings, *tensors)[0]
     return y.to(call.x.dtype)
 
 
@@ -113,11 +117,11 @@ def _(x, weight, bias, valid_mask, seq_idx, grad_y, silu, reverse):
 
 
 def _forward(settings: Settings, tensors) -> tuple[Tensor]:
-    return (_convolution(*tensors, *astuple(settings)),)
+    return (_convolution(*tensors, *settings.flags),)
 
 
 def _backward(settings: Settings, tensors, kept, grads) -> list[Tensor | None]:
-    grad_x, grad_weight, grad_bias = _convolution_backward(*tensors, grads[0], *astuple(settings))
+    grad_x, grad_weight, grad_bias = _convolution_backward(*tensors, grads[0], *settings.flags)
     return [grad_x, grad_weight, None if tensors[2] is None else grad_bias, None, None]
 
 

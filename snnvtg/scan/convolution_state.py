@@ -18,7 +18,7 @@ def prepend(call, state: Tensor):
 
     mask, sequence = call.valid_mask, call.seq_idx
     if mask is not None:
-        mask = join(mask.new_ones(len(mask), length), mask)
+        mask = join(mask.new_ones(mask.shape[0], length), mask)
     if sequence is not None:
         # it belongs to the first sequence of the row
         begun = sequence[:, -1:] if call.reverse else sequence[:, :1]
@@ -35,14 +35,14 @@ def last_inputs(call, state: Tensor | None) -> Tensor:
     sequence = None if call.seq_idx is None else numbered(call.seq_idx)
     if call.reverse:
         x, mask, sequence = (None if t is None else t.flip(1) for t in (x, mask, sequence))
-    before = x.new_zeros(len(x), width, x.shape[2]) if state is None else state.to(x.dtype)
+    before = x.new_zeros(x.shape[0], width, x.shape[2]) if state is None else state.to(x.dtype)
     history, length = torch.cat([before, x], 1), x.shape[1]
     place = torch.arange(length, device=x.device)
     # one beyond the last valid step of each row, the whole length where all are valid
     if mask is None:
-        end = place.new_full((len(x),), length)
+        end = place.new_full((x.shape[0],), length)
     else:
-        end = torch.cat([place.new_zeros(len(x), 1), torch.where(mask, place + 1, 0)], 1).amax(1)
+        end = torch.cat([place.new_zeros(x.shape[0], 1), torch.where(mask, place + 1, 0)], 1).amax(1)
     index = end[:, None] + torch.arange(width, device=x.device)
     taken = history.gather(1, index[..., None].expand(-1, -1, x.shape[2]))
     if sequence is None or not length:

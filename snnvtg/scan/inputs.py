@@ -146,13 +146,14 @@ def _groups(direction: ScanInputs, channels: int) -> tuple[int, ...]:
 def numbered(seq_idx: Tensor) -> Tensor:
     """The sequences of each row numbered from 0 (B, L), whatever `seq_idx` called them."""
     changed = seq_idx[:, 1:] != seq_idx[:, :-1]
-    return torch.cat([changed.new_zeros(len(seq_idx), min(1, seq_idx.shape[1])), changed], 1).cumsum(1)
+    return torch.cat([changed.new_zeros(seq_idx.shape[0], min(1, seq_idx.shape[1])), changed], 1).cumsum(1)
 
 
 def restarts(seq_idx: Tensor, valid_mask: Tensor | None, reverse: bool) -> Tensor:
     """Where the state is forgotten before a step, (B, L) bool: where `seq_idx` differs from the valid position before.
 
-    The order of positions is that of the scan; the first valid one of a row goes on from the initial state.
+    `seq_idx` as of `numbered`. The order of positions is that of the scan; the first valid one of a row goes on from
+    the initial state.
     """
     number = seq_idx.flip(1) if reverse else seq_idx
     if valid_mask is None:
@@ -163,7 +164,7 @@ def restarts(seq_idx: Tensor, valid_mask: Tensor | None, reverse: bool) -> Tenso
         place = torch.arange(number.shape[1], device=number.device).expand_as(number)
         # the last valid position before each, or -1
         latest = torch.where(valid, place, -1).cummax(1).values
-        before = torch.cat([latest.new_full((len(number), 1), -1), latest], 1)[:, :-1]
+        before = torch.cat([latest.new_full((number.shape[0], 1), -1), latest], 1)[:, :-1]
         begins = valid & (before >= 0) & (number.gather(1, before.clamp(min=0)) != number)
     return begins.flip(1) if reverse else begins
 

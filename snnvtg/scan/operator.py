@@ -29,8 +29,8 @@ class Call:
     z: Tensor | None
     valid_mask: Tensor | None
     seq_idx: Tensor | None
-    softplus: list[bool]
-    reverse: list[bool]
+    softplus: list[int]
+    reverse: list[int]
 
     def __post_init__(self):
         batch, length, channels = self.u.shape
@@ -107,8 +107,8 @@ def _scan(
     z: Tensor | None,
     valid_mask: Tensor | None,
     seq_idx: Tensor | None,
-    softplus: list[bool],
-    reverse: list[bool],
+    softplus: list[int],
+    reverse: list[int],
     keep: bool,
 ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
     """Gated output, ungated output (empty unless kept for z's gradient), last states (B, N, D) and checkpoints."""
@@ -130,10 +130,11 @@ def _outputs(tensors, z, keep):
     return out, y, states, checkpoints
 
 
-def _checkpoint_shape(u: Tensor, states: int) -> tuple[int, int, int]:
-    # how the channels lie in a checkpoint is the kernels' own affair; they may fill up to a multiple of 16
+def _checkpoint_shape(u: Tensor, states: int) -> tuple[int]:
+    # How the channels lie in a checkpoint is the kernels' own affair; they may fill up to a multiple of 16. All in one
+    # dimension: with one for the chunks tracers would tell one chunk from many.
     batch, length, channels = u.shape
-    return batch, -(-length // CHUNK), states * -(-channels // 16) * 16
+    return (batch * -(-length // CHUNK) * states * -(-channels // 16) * 16,)
 
 
 @_scan.register_fake
@@ -147,8 +148,8 @@ def _scan_backward(
     z: Tensor | None,
     valid_mask: Tensor | None,
     seq_idx: Tensor | None,
-    softplus: list[bool],
-    reverse: list[bool],
+    softplus: list[int],
+    reverse: list[int],
     y: Tensor,
     checkpoints: list[Tensor],
     grad_out: Tensor,

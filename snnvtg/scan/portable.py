@@ -87,7 +87,10 @@ def _recurrence(
     """h_t = exp(step_t A) h_{t-1} + step_t B_t u_t and y_t = C_t h_t: y, the last state, and checkpoints where kept."""
     _check(u, step, A, B, C, initial, fresh)
     given = [tensor.contiguous() for tensor in (u, step, A, B, C, initial)]
-    return KERNELS[kernels].forward(*given, fresh, reverse, keep)
+    # autocast would round the operands of the products
+    with torch.autocast(u.device.type, enabled=False):
+        y, last, checkpoints = KERNELS[kernels].forward(*given, fresh, reverse, keep)
+    return y, last, checkpoints.flatten()
 
 
 @_recurrence.register_fake
@@ -95,8 +98,9 @@ def _(u, step, A, B, C, initial, fresh, reverse, keep, kernels):
     return u.new_empty(u.shape), u.new_empty(initial.shape), u.new_empty(_checkpoint_shape(u, A) if keep else 0)
 
 
-def _checkpoint_shape(u: Tensor, A: Tensor) -> tuple[int, ...]:
-    return u.shape[0], -(-u.shape[1] // CHUNK), *A.shape
+def _checkpoint_shape(u: Tensor, A: Tensor) -> tuple[int]:
+    # flat: a dimension of chunks would have tracers tell one chunk from many
+    return (u.shape[0] * -(-u.shape[1] // CHUNK) * A.shape[0] * A.shape[1],)
 
 
 def _check(u, step, A, B, C, initial, fresh) -> None:
@@ -127,8 +131,10 @@ def _recurrence_backward(
     _check(u, step, A, B, C, grad_last, fresh)
     fits("recurrence operator, backward", grad_y, u.shape, u.dtype)
     fits("recurrence operator, backward", checkpoints, _checkpoint_shape(u, A), u.dtype)
+    checkpoints = checkpoints.view(u.shape[0], -(-u.shape[1] // CHUNK), *A.shape)
     given = [tensor.contiguous() for tensor in (u, step, A, B, C, checkpoints, grad_y, grad_last)]
-    return KERNELS[kernels].backward(*given, fresh, reverse)
+    with torch.autocast(u.device.type, enabled=False):
+        return KERNELS[kernels].backward(*given, fresh, reverse)
 
 
 @_recurrence_backward.register_fake

@@ -49,4 +49,5 @@ def _one_direction(x: ScanInputs, scan: Scan, reverse: bool) -> tuple[Tensor, Te
         ys[t] = (h * Cs[t][:, None]).sum(-1)
         if x.D is not None:
             ys[t] = ys[t] + x.D * us[t]
-    return torch.stack(ys, 1) if ys else torch.zeros_like(x.u), h
+    # a copy: autograd keeps the last state, which the caller may write to
+    return torch.stack(ys, 1) if ys else torch.zeros_like(x.u), h.clone()

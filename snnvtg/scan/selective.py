@@ -1,12 +1,14 @@
 """`selective_scan` and its bidirectional form: one function for every backend."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from snnvtg.backends import Backend, Operation, only_on
 from snnvtg.leaf_ops import leaf_op
 from snnvtg.scan import cpu_kernels, external, numba_scan, operator, portable, reference, triton_scan
-from snnvtg.scan.inputs import Scan, ScanInputs, check
+from snnvtg.scan.inputs import Scan, ScanInputs, check, numbered
 from snnvtg.scan.transforms import forward_mode
 
 
@@ -88,6 +90,9 @@ def bidirectional_selective_scan(
 
 def _run(scan: Scan, backend: str) -> tuple[Tensor, list[Tensor]]:
     check(scan)
+    if scan.seq_idx is not None:
+        # two sequences may be called the same, and what lies between them be padding
+        scan = replace(scan, seq_idx=numbered(scan.seq_idx))
     parts = scan.by_groups()
     ran = [SELECTIVE_SCAN.choose(backend, part.device.type, part).run(part) for part in parts]
     if len(ran) == 1:

@@ -104,7 +104,8 @@ template <typename T> struct Workspace {
         mine.A.resize(blocks * N);
         for (int64_t i = 0; i < blocks; i++)
             for (int n = 0; n < N; n++)
-                mine.A[i * N + n] = load(in.A + n * group.size.channels + group.channel(i), group.count(i)) * T(LOG2_E);
+                mine.A[i * N + n] = bounded<T>(load(in.A + n * group.size.channels + group.channel(i), group.count(i)) *
+                                               T(LOG2_E));
         mine.state.assign(blocks * N, V<T>{});
         for (auto *vectors : {&mine.u, &mine.dt}) vectors->resize(rows);
         mine.y.assign(rows, V<T>{});
@@ -146,13 +147,13 @@ void forward_states(const Group<T> &group, const int64_t *steps, const uint8_t *
     for (int n = 0; n < H; n++) h[n] = state[n];
     for (int k = 0; k < size; k++) {
         const int64_t at = (group.b * group.size.length + steps[k]) * group.size.states;
-        const V<T> step = dt[k], input = step * u[k];
+        const V<T> step = bounded<T>(dt[k]), input = dt[k] * u[k];
         V<T> sum = add ? y[k] : V<T>{};
         if (begins && begins[k])
             for (int n = 0; n < H; n++) h[n] = V<T>{};
 #pragma GCC unroll 16
         for (int n = 0; n < H; n++) {
-            h[n] = exp2_product(step, A[n]) * h[n] + input * B[at + n];
+            h[n] = exp2_bounded(step, A[n]) * h[n] + input * B[at + n];
             sum += h[n] * C[at + n];
         }
         y[k] = sum;
@@ -281,13 +282,13 @@ void backward_states(const Inputs<T> &in, const Group<T> &group, int64_t i, int 
     V<T> h[BACKWARD], rate[BACKWARD], sum_A[BACKWARD], fold[BY];
     for (int n = 0; n < H; n++) h[n] = load(before + n * WIDTH<T>), rate[n] = own.A[i * N + first + n];
     for (int k = 0; k < size; k++) {
-        const V<T> step = dt[k], input = step * u[k], gradient_y = dy[k];
+        const V<T> step = bounded<T>(dt[k]), input = dt[k] * u[k], gradient_y = dy[k];
         // the state before is as forgotten as its decay to this step
         const bool forget = begins && begins[k];
 #pragma GCC unroll 8
         for (int n = 0; n < H; n++) {
             own.before[k * BACKWARD + n] = h[n];
-            const V<T> a = own.decay[k * BACKWARD + n] = forget ? V<T>{} : exp2_product(step, rate[n]);
+            const V<T> a = own.decay[k * BACKWARD + n] = forget ? V<T>{} : exp2_bounded(step, rate[n]);
             h[n] = a * h[n] + input * B[steps[k] * N + n];
             fold[n % BY] = gradient_y * h[n];
             if (n % BY == BY - 1) grad_C[k * N + n / BY] += folded<BY>(fold);

@@ -49,8 +49,7 @@ def differentiable(
         @staticmethod
         def forward(settings, counts, *flat):
             tensors, kept, grads = _split(flat, counts)
-            with torch.autocast(_device(tensors), enabled=False):
-                return tuple(g for g in backward(settings, tensors, kept, grads) if g is not None)
+            return tuple(g for g in backward(settings, tensors, kept, grads) if g is not None)
 
         @staticmethod
         def setup_context(ctx, inputs, output):
@@ -65,8 +64,7 @@ def differentiable(
     class Forward(torch.autograd.Function):
         @staticmethod
         def forward(settings, *tensors):
-            with torch.autocast(_device(tensors), enabled=False):
-                return tuple(forward(settings, tensors))
+            return tuple(forward(settings, tensors))
 
         @staticmethod
         def setup_context(ctx, inputs, output):
@@ -90,7 +88,25 @@ def differentiable(
         def vmap(info, in_dims, *arguments):
             return _one_by_one(Forward.apply, info.batch_size, in_dims, arguments)
 
-    return Forward.apply
+    class Eager(torch.autograd.Function):
+        """The same without what transforms need, for less overhead per call."""
+
+        @staticmethod
+        def forward(ctx, settings, *tensors):
+            output = tuple(forward(settings, tensors))
+            Forward.setup_context(ctx, (settings, *tensors), output)
+            return output
+
+        backward = staticmethod(Forward.backward)
+
+    def call(settings, *tensors):
+        if torch._C._are_functorch_transforms_active():
+            return Forward.apply(settings, *tensors)
+        if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+            return Eager.apply(settings, *tensors)
+        return tuple(forward(settings, tensors))
+
+    return call
 
 
 def _split(flat: Tensors, counts: tuple[int, int]) -> tuple[Tensors, Tensors, Tensors]:
@@ -100,10 +116,6 @@ def _split(flat: Tensors, counts: tuple[int, int]) -> tuple[Tensors, Tensors, Te
 
 def _is_differentiable(tensor: Tensor | None) -> bool:
     return tensor is not None and tensor.is_floating_point()
-
-
-def _device(tensors: Tensors) -> str:
-    return next(tensor for tensor in tensors if tensor is not None).device.type
 
 
 def _one_by_one(function: Callable, batch_size: int, in_dims: tuple, arguments: tuple):

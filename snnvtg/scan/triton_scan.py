@@ -82,7 +82,10 @@ def _launch(name: str, call, k: int, tensors: tuple, sizes: tuple[int, ...], che
     # an argument the kernel will not touch still needs an address
     tensors = [call.u if tensor is None else tensor for tensor in tensors]
     tensors = [tensor.view(torch.uint8) if tensor.dtype == torch.bool else tensor for tensor in tensors]
-    sizes = (*sizes, length, channels, call.directions[k][2].shape[0], checkpoints.shape[-1])
+    # elements of one checkpoint; without any the kernel does not look
+    states = call.directions[k][2].shape[0]
+    row = checkpoints.numel() // (batch * -(-length // CHUNK)) if length else 0
+    sizes = (*sizes, length, channels, states, row)
     kernel = getattr(triton_kernels, name)
     with torch.cuda.device_of(call.u):
         kernel[(batch, groups(call))](*tensors, *sizes, **flags, num_warps=1)

@@ -64,21 +64,23 @@ template <typename W> static inline auto lane_sum(W v) {
 // 2^(x y). With AVX-512: x y rounded to sixteenths k/16, 2^(k mod 16 / 16) from a table in one register, 2^f by a cubic
 // on |f| <= 1/32; the fused multiply-subtract keeps the product's rounding out of f. Elsewhere a degree-6 minimax fit of
 // 2^f on [-1/2, 1/2] with p(0) = 1. Relative error 1.2e-7 in the first, 1e-7 and the rounding of x y in the second;
-// 2^0 is exactly 1 in both.
-#ifdef __AVX512F__
-static inline F exp2_product(F x, F y) {
+// 2^0 is exactly 1 in both. Beyond the range of floats: 0 and infinity in the first, 2^-126 and 2^127 in the second.
+#ifdef __AVX512DQ__
+template <bool BOUNDED> static inline F exp2_of(F x, F y) {
     alignas(64) static const float table[16] = {1.f,          1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f,
                                                 1.29683955f,  1.35425555f, 1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
                                                 1.68179283f,  1.75625216f, 1.83400809f, 1.91520656f};
     const float magic = 786432.f;  // 1.5 * 2^19: adding it leaves the rounded number of sixteenths in the low bits
     const F shifted = _mm512_fmadd_ps(x, y, _mm512_set1_ps(magic)), sixteenths = shifted - magic;
-    const F f = _mm512_fmsub_ps(x, y, sixteenths);
-    const F power = _mm512_scalef_ps(_mm512_permutexvar_ps(_mm512_castps_si512(shifted), _mm512_load_ps(table)), sixteenths);
+    F f = _mm512_fmsub_ps(x, y, sixteenths);
+    // of a huge or infinite product f is anything or NaN; the smaller of two magnitudes, or the one that is a number
+    if (!BOUNDED) f = _mm512_range_ps(f, _mm512_set1_ps(1.f / 32), 2);
+    const F power = _mm512_permutexvar_ps(_mm512_castps_si512(shifted), _mm512_load_ps(table));
     const F p = (f * 0.0555041087f + 0.240226507f) * f + 0.693147181f;
-    return p * f * power + power;
+    return _mm512_scalef_ps(p * f * power + power, sixteenths);
 }
 #else
-static inline F exp2_product(F x, F y) {
+template <bool BOUNDED> static inline F exp2_of(F x, F y) {
     F product = x * y;
     product = product < -126.f ? F{} - 126.f : product;
     product = product > 127.f ? F{} + 127.f : product;
@@ -99,10 +101,20 @@ static inline F exp2_product(F x, F y) {
     return p;
 }
 #endif
-static inline G exp2_product(G x, G y) {
+template <bool BOUNDED> static inline G exp2_of(G x, G y) {
     G r;
     for (int i = 0; i < WIDTH<double>; i++) r[i] = std::exp2(x[i] * y[i]);
     return r;
+}
+
+template <typename W> static inline W exp2_product(W x, W y) { return exp2_of<false>(x, y); }
+
+// The same for factors that went through `bounded`: their product is huge at most, never infinite, and needs no care.
+template <typename W> static inline W exp2_bounded(W x, W y) { return exp2_of<true>(x, y); }
+template <typename T> static inline V<T> bounded(V<T> x) {
+    const V<T> limit = broadcast(T(1 << 30));
+    x = x < -limit ? -limit : x;
+    return x > limit ? limit : x;
 }
 
 constexpr double LOG2_E = 1.4426950408889634, LN_2 = 0.6931471805599453;

@@ -1,1 +1,1 @@
-"""Studies: grids of trained models, measured and written to tables that survive an interrupt."""
+"""Sweeps: declarations of models to train, measured and written to tables that survive an interrupt."""

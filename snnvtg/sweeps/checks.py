@@ -24,7 +24,7 @@ def check_device(device: str) -> None:
 
 
 def check_trial(trial: Trial, device: str = "cpu") -> None:
-    """InputError where a trial could not be trained and measured: its data, features, select_on, readout, backend."""
+    """InputError where a trial could not be trained and measured: data, features, select_on, time steps, backend."""
     data, recipe = trial.data.load(), trial.recipe
     model = recipe.model_class(recipe.model, data.video_width, data.text_width)
     check_needs(model, data)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnvtg.errors import InputError
 from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
-from snnvtg.metrics.intervals import paired_comparison
+from snnvtg.metrics.intervals import bootstrap_interval, paired_comparison
 from snnvtg.models import model_class
 from snnvtg.sweeps.results import KEY, QUERY_KEY
 from snnvtg.sweeps.table import read_provenance, read_rows
@@ -17,12 +17,12 @@ from snnvtg.sweeps.table import read_provenance, read_rows
 LEVEL = 0.95
 RESAMPLES = 10_000
 FIRM_SEEDS = 5
-"""seeds of both rows below which no p is corrected: of fewer, the intervals exclude 0 too often to build on"""
+"""seeds of both rows below which no p is corrected: with fewer, the intervals exclude 0 too often to build on"""
 
 
 @dataclass(frozen=True, eq=False)
 class SweepResults:
-    """One sweep as it lies on disk; reading it computes no model."""
+    """One sweep as stored on disk; reading it runs no model."""
 
     table: pd.DataFrame
     """a row per row of the sweep, model or control, and seed"""
@@ -116,7 +116,7 @@ def read_results(path: Path) -> SweepResults:
 
 
 def published_figures(provenance: dict[str, Any], sweep: str) -> dict[str, Any] | None:
-    """What the paper of the sweep's model says for it; None where the model says nothing or is not at hand."""
+    """What the paper of the sweep's model says for it; None where the model says nothing or cannot be found."""
     name = provenance.get("identity", {}).get("model", "")
     try:
         return model_class(name).published().get(sweep)
@@ -152,6 +152,22 @@ def differences(results: SweepResults) -> pd.DataFrame:
         adjusted = dict(zip((line[0] for line in firm), holm([line[5] for line in firm]), strict=True))
         found += [[*line, adjusted.get(line[0], np.nan)] for line in lines]
     return pd.DataFrame(found, columns=columns).astype({"p_holm": float})
+
+
+def video_intervals(results: SweepResults) -> pd.DataFrame:
+    """95 % bootstrap intervals over videos of every trained row of one seed, in percent: row, metric, low, high.
+
+    They hold the choice of test videos and no training noise.
+    """
+    lines = []
+    for row in results.rows:
+        part = results.queries[results.queries["row"] == row]
+        if part["seed"].nunique() != 1:
+            continue
+        for metric in results.evaluation.compared:
+            found = bootstrap_interval(part[metric].to_numpy(dtype=float), part["video"].tolist(), level=LEVEL)
+            lines.append([row, metric, 100 * found.low, 100 * found.high])
+    return pd.DataFrame(lines, columns=["row", "metric", "low", "high"])
 
 
 def holm(values: list[float]) -> list[float]:

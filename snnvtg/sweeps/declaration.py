@@ -13,7 +13,7 @@
       transformer:
         model: transformer           # another model, with every setting the two share
     grid:                            # beside or instead of rows: every combination, `preset` is the preset's own value
-      model.num_timesteps: [1, 2]    # settings of model, training, data and inference; one axis a column of the table
+      model.num_timesteps: [1, 2]    # settings of model, training, data and inference; an axis is a column of the table
 
 Every mistake is one InputError that names file, line, the offending name and the known ones.
 """
@@ -35,9 +35,9 @@ from snnvtg.sweeps.trial import Trial
 
 KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "rows", "grid")
 PRIOR = "prior"
-"""the row every table has of its own: the one window that answers the training set best, looking at nothing"""
+"""the row every table has of its own: the one window that answers the training set best, whatever is asked"""
 UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
-"""taken, and names that a reader of the CSV takes for nothing"""
+"""taken, and names that a CSV reader takes for a missing value"""
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,15 @@ def combinations(axes: Mapping[str, Sequence[Setting]]) -> list[Row]:
     """A row for every combination of one setting of each axis; `preset` changes nothing."""
     rows = []
     for chosen in itertools.product(*axes.values()):
-        name = " ".join(f"{setting.key.rpartition('.')[2]}={setting.value}" for setting in chosen)
+        name = " ".join(f"{s.key.rpartition('.')[2]}={re.sub(r', *', '-', s.value.strip('[]'))}" for s in chosen)
         changed = tuple(setting for setting in chosen if setting.value != "preset")
         rows.append(Row(name, chosen[0].where, settings=changed))
     return rows
+
+
+def axis_values(text: str) -> tuple[str, ...]:
+    """The values of `VALUE,VALUE` on a command line; a list among them stands in brackets, as `[1,2],[1,2,4]`."""
+    return tuple(filter(None, re.split(r",(?![^\[]*\])", text)))
 
 
 def check_controls(names: Sequence[str], where: str) -> tuple[str, ...]:
@@ -238,7 +243,7 @@ class _Reader:
             model, settings = None, []
             pairs = [] if content.tag.endswith(":null") else self.pairs(content, f"row {key.value!r}")
             for name, value in pairs:
-                text = self.text(value, name.value)
+                text = self.value(value, name.value)
                 if name.value == "model":
                     model = text
                 elif "." not in name.value:
@@ -249,7 +254,7 @@ class _Reader:
             yield Row(key.value, self.where(key), model, tuple(settings))
 
     def axis(self, key: yaml.Node, node: yaml.Node) -> list[Setting]:
-        values = [Setting(key.value, self.text(value, key.value), self.where(value)) for value in
+        values = [Setting(key.value, self.value(value, key.value), self.where(value)) for value in
                   self.items(node, key.value)]  # fmt: skip
         if not values:
             raise self.error(node, f"grid: {key.value} has no values")
@@ -305,6 +310,12 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null") or not node.value:
             raise self.error(node, f"{what}: expected one value")
         return node.value
+
+    def value(self, node: yaml.Node, what: str) -> str:
+        """One value, or a list of them as `[1,2]`."""
+        if isinstance(node, yaml.SequenceNode):
+            return f"[{','.join(self.text(item, what) for item in node.value)}]"
+        return self.text(node, what)
 
     def where(self, node: yaml.Node) -> str:
         return f"{self.origin}:{node.start_mark.line + 1}"

@@ -1,12 +1,12 @@
 """The sweep engine: declarations become models to train, measurements, and rows of a table.
 
 A sweep's rows are trials over a base trial. Models are trained once for each recipe, data and seed, whichever rows of
-whichever sweeps they stand in, and measured once for each way they are read out.
+whichever sweeps they belong to, and measured once for each way they are read out.
 """
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Measured:
-    """One model read out one way: figures of the model, and of each control by its name."""
+    """One model read out one way: figures of the model, and of each control by name."""
 
     trial: Trial
     seed: int
@@ -59,7 +59,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: measurements, or why there are none."""
+    """The outcome of a job: measurements, or why there are none."""
 
     job: Job
     measured: tuple[Measured, ...] = ()
@@ -78,7 +78,7 @@ def run_sweeps(
 ) -> list[SweepTable]:
     """Run what is unfinished of all sweeps in one pool of `workers`; the tables at `paths` grow with each model.
 
-    A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others go on.
+    A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others continue.
     `note` says in the tables what was changed of the preset.
     """
     names = [path.name for path in paths]
@@ -86,8 +86,8 @@ def run_sweeps(
         raise InputError(f"sweeps: two of the same name write the same files: {', '.join(names)}")
     check_device(device)
     trials = [sweep.trials(base) for sweep in sweeps]
-    for trial in dict.fromkeys(trial for rows in trials for trial in rows.values()):
-        check_trial(trial, device)
+    for sweep, rows in zip(sweeps, trials, strict=True):
+        check_rows(sweep, rows, base, device)
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(claimed(path))
@@ -107,15 +107,29 @@ def run_sweeps(
     return tables
 
 
+def check_rows(sweep: Sweep, trials: Mapping[str, Trial], base: Trial, device: str) -> None:
+    """InputError where a row could not be trained and measured: with its line, unless the preset could not either."""
+    checked: set[Trial] = set()
+    for row in sweep.rows:
+        trial = trials[row.name]
+        try:
+            if trial not in checked:
+                check_trial(trial, device)
+        except InputError as error:
+            check_trial(base, device)
+            raise InputError(f"{row.where}: row {row.name!r}: {error}") from error
+        checked.add(trial)
+
+
 def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Job]:
-    """(trial, seed, controls) as jobs: each model once, each readout of it once with all controls asked for."""
+    """(trial, seed, controls) as jobs: each model once, measured once for each inference with all its controls."""
     models: dict[tuple[Recipe, DataSource, int], dict[Inference, dict[str, None]]] = {}
     for trial, seed, controls in wanted:
-        readouts = models.setdefault((trial.recipe, trial.data, seed), {})
-        readouts.setdefault(trial.inference, {}).update(dict.fromkeys(controls))
+        inferences = models.setdefault((trial.recipe, trial.data, seed), {})
+        inferences.setdefault(trial.inference, {}).update(dict.fromkeys(controls))
     return [
-        Job(*model, tuple((inference, tuple(controls)) for inference, controls in readouts.items()))
-        for model, readouts in models.items()
+        Job(*model, tuple((inference, tuple(controls)) for inference, controls in inferences.items()))
+        for model, inferences in models.items()
     ]
 
 

@@ -43,7 +43,8 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
     with FiringRates(model) as rates:
         accounts = Ledger.per_query(model, (batch.to(device) for batch in dataset.batches(1)))
     counted = accounts.mean
-    energy = energy_breakdown_pj(counted, COST_MODEL)
+    # a model without dense products, or without spikes, has no such entry
+    energy = {"mac": 0.0, "ac": 0.0, **energy_breakdown_pj(counted, COST_MODEL)}
     total = sum(energy.values())
     layers = {f"firing_rate:{layer}": rate for layer, rate in rates.items()}
     return {

@@ -49,15 +49,15 @@ def _succeeded(future: Future) -> bool:
 
 
 def _start(lifeline: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent alone answers, and ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent handles it
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     torch.set_num_threads(1)
 
 
 def _end_with_parent(lifeline: Connection) -> None:
-    """End when the parent closes its end of the line, or is killed, which says no goodbye.
+    """End when the parent closes its end of the line, or is killed without closing it.
 
-    Without this the process would go on training, and then wait for ever.
+    Without this the process would train on, and then wait for ever.
     """
     wait([multiprocessing.parent_process().sentinel, lifeline])
     os._exit(1)

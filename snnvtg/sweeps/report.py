@@ -14,8 +14,8 @@ from snnvtg.sweeps.comparison import FIRM_SEEDS, SweepResults, differences, read
 from snnvtg.sweeps.results import SweepTable
 
 CONTROLS_IN_WORDS = (
-    "What each model answers where something is taken from it: what it still gets right with the queries shuffled it "
-    "gets right without reading, with another video in place of its own without looking."
+    "What each model answers where something is withheld from it: what it still gets right with the queries shuffled, "
+    "it gets right without reading; with another video in place of its own, without looking."
 )
 NOTHING = "–"
 FALSE_ALARMS = {2: (7, 16), 3: (6, 10), 4: (3, 7)}
@@ -35,7 +35,8 @@ def render(path: Path) -> str:
     write_text(markdown(results, cells, found, path.stem if figure is not None else None), path.with_suffix(".md"))
     write_text(latex(results, cells, found, path.stem), path.with_suffix(".tex"))
     shown = cells.drop(columns=[name for name in cells if name.endswith(")") and "published" in name])
-    return f"{results.title}\n{shown.to_string(index=False)}\n{verdict(results, found)}\nwrote {path} and beside it\n"
+    words = f"{verdict(results, found)}\nwrote {path} and the files beside it\n"
+    return f"{results.title}\n{shown.to_string(index=False)}\n{words}"
 
 
 def failures_in_words(tables: Sequence[SweepTable]) -> None:
@@ -125,7 +126,7 @@ def verdict(results: SweepResults, found: pd.DataFrame) -> str:
         single = part[part["seeds"] == 1]["row"].tolist()
         if single:
             which = "" if len(single) == len(part) else f"{', '.join(single)}: "
-            words.append(f"{which}of one seed, which says nothing on training noise")
+            words.append(f"{which}from one seed, which says nothing about training noise")
         sentences.append(f"{metric} against {reference}: {'; '.join(words)}.")
     return "\n".join(sentences)
 
@@ -151,14 +152,14 @@ def caption(results: SweepResults, found: pd.DataFrame) -> list[str]:
             rows = list(dict.fromkeys(found[found["seeds"] == 1]["row"]))
             which = "" if (found["seeds"] == 1).all() else f" ({', '.join(rows)})"
             lines.append(
-                f"One seed{which}: the intervals hold the choice of test videos and no training noise at all, "
+                f"One seed{which}: the intervals cover the choice of test videos and no training noise at all, "
                 "so they compare two trained models and not yet two settings."
             )
         elif seeds < FIRM_SEEDS:
             fewest = seeds if (found["seeds"] == seeds).all() else f"As few as {seeds}"
             usual, noisy = FALSE_ALARMS[seeds]
             lines.append(
-                f"{fewest} seeds: training noise is in the intervals, with few seeds still understated. Simulated "
+                f"{fewest} seeds: training noise is in the intervals, and with few seeds still understated. Simulated "
                 f"settings that do not differ (200 queries, 100 videos, {seeds} seeds) were told apart in {usual} % of "
                 f"cases where seeds scatter by 1 point and in {noisy} % where by 3, instead of 5 %; so no correction "
                 "for the number of rows is claimed."

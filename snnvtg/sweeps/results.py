@@ -36,7 +36,7 @@ Added = tuple[dict[str, Any], Accuracy, np.ndarray, np.ndarray]
 
 
 class SweepTable:
-    """The rows of one sweep that are there, and those that are not yet."""
+    """The rows of one sweep that are finished, and those that are not yet."""
 
     def __init__(
         self, path: Path, sweep: Sweep, trials: Mapping[str, Trial], base: Trial, *, started: float, note: str = ""
@@ -59,7 +59,7 @@ class SweepTable:
         self.details = {
             "data": data.name,
             "data_checksum": data.checksum,
-            "evaluation": evaluation_of_trial(next(iter(trials.values()))),
+            "evaluation": common_evaluation(trials),
             "changed": note,
             "declaration": sweep.plain(),
         }
@@ -205,6 +205,18 @@ def evaluation_of_trial(trial: Trial) -> str:
     data, recipe = trial.data.load(), trial.recipe
     model = recipe.model_class(recipe.model, data.video_width, data.text_width)
     return "video_retrieval" if model.needs.every_video else getattr(data, trial.inference.split).evaluation
+
+
+def common_evaluation(trials: Mapping[str, Trial]) -> str:
+    """How every row is scored; InputError where two are scored differently, for no figure would compare them."""
+    found = {name: evaluation_of_trial(trial) for name, trial in trials.items()}
+    first, known = next(iter(found.items()))
+    for name, evaluation in found.items():
+        if evaluation != known:
+            raise InputError(
+                f"row {name!r} is scored by {evaluation}, row {first!r} by {known}; declare a sweep for each"
+            )
+    return known
 
 
 def _seed(value: Any) -> int | None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
-from snnvtg.models import GroundingModel, Recipe, model_class
-from snnvtg.sweeps.trial import Trial
+from snnvtg.models import DEFAULT_MODEL, GroundingModel, Recipe, model_class
+from snnvtg.sweeps.trial import Inference, Trial
 
 MOVED = {"training.loss": "model.loss", "architecture": "model"}
 """settings of earlier versions, and where they are now"""
@@ -26,6 +27,27 @@ class SettingError(InputError):
     def __init__(self, given: str, message: str):
         self.given = given
         super().__init__(message)
+
+
+def trial_of(
+    preset: str,
+    overrides: Sequence[str] = (),
+    *,
+    model: str = DEFAULT_MODEL,
+    data: DataSource | None = None,
+    inference: Inference | None = None,
+) -> Trial:
+    """A model's preset with KEY=VALUE settings applied, the later ones last.
+
+    The preset `paper` on a benchmark of the field has the settings that the model's paper uses there.
+    """
+    data, cls = data or DataSource(), model_class(model)
+    trial = Trial(cls.recipe(preset), data, inference or Inference())
+    paper = cls.paper_settings(data.dataset) if preset == "paper" and data.dataset else {}
+    try:
+        return with_settings(trial, [*((k, str(v)) for k, v in paper.items()), *parse_overrides(overrides)])
+    except SettingError as error:
+        raise InputError(f"--set {error.given or ' '.join(overrides)}: {error}") from error
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, str]]:
@@ -60,11 +82,11 @@ def with_settings(trial: Trial, settings: Sequence[tuple[str, str]], model: str 
 
 
 def value_of(trial: Trial, key: str) -> Any:
-    """The value a trial has at a dotted setting."""
+    """The value a trial has at a dotted setting; None where its model has no such setting."""
     first, *rest = key.split(".")
     value = trial.parts[first]
     for name in rest:
-        value = getattr(value, name)
+        value = getattr(value, name, None)
     return value
 
 

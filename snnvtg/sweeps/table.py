@@ -14,12 +14,12 @@ from snnvtg.errors import InputError
 from snnvtg.reporting import provenance, write_csv, write_json
 
 TEXT = {"row": str, "recipe": str, "run": str}
-"""columns that are words whatever they look like: a digest such as 12345e678901 would be read as a number"""
+"""columns that are text whatever they look like: a digest such as 12345e678901 would be read as a number"""
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Hold `path` for one run alone; InputError where another run is writing to it. Ends with the process."""
+    """Lock `path` for one run; InputError where another run is writing to it. The lock ends with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -54,7 +54,7 @@ class ResultsTable:
         differing = sorted(k for k in {*known, *self.identity} if known.get(k) != self.identity.get(k))
         if differing:
             raise InputError(
-                f"{self.path}: holds rows of another study (differs in {', '.join(differing)}); "
+                f"{self.path}: holds rows of another sweep (differs in {', '.join(differing)}); "
                 "move it away or choose another --out"
             )
         return read_rows(self.path, self.key).to_dict("records")

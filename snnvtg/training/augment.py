@@ -1,4 +1,4 @@
-"""What training does to a batch so that two thousand queries last longer."""
+"""Augmentation of a training batch, so that two thousand queries are not memorised as fast."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a model needs to run again, or a training run to go on."""
+"""Checkpoints: everything a model needs to run again, or a training run to resume."""
 
 import dataclasses
 import pickle
@@ -21,7 +21,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model as it lies on disk."""
+    """A trained model as stored on disk."""
 
     recipe: Recipe
     video_width: int
@@ -31,7 +31,7 @@ class Checkpoint:
     clip_length: float
     state: dict[str, torch.Tensor]
     progress: dict[str, Any]
-    """epoch, validation history; for a run that can go on also the optimiser, averages and random states"""
+    """epoch, validation history; for a run that can resume also the optimiser, averages and random states"""
     text_name: str = ""
     """the text encoder's name; empty where unknown (an older checkpoint): then the width alone can be checked"""
     text_marks: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Checkpoint:
         self.require_text(data.text_name, data.text_marks, path)
 
     def require_text(self, name: str, marks: Mapping[str, str], path: Path) -> None:
-        """Raise InputError where the text encoder `name` with its `marks` is not the one of training.
+        """Raise InputError where the text encoder `name` with its `marks` is not the one used in training.
 
         What one side does not know (an older checkpoint, a token file) cannot differ.
         """
@@ -79,7 +79,7 @@ class Checkpoint:
                 )
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         content |= {"format": FORMAT, "text_marks": dict(self.text_marks), "model_name": self.model_name}
         recipe = content.pop("recipe")

@@ -41,7 +41,7 @@ def answer_split(model: GroundingModel, dataset: GroundingDataset, *, batch_size
 def predict_split(
     model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu"
 ) -> list[Prediction]:
-    """The predictions of `model` on `dataset`, in its order; truths are not looked at."""
+    """The predictions of `model` on `dataset`, in its order; the ground truth is not used."""
     was_training = model.training
     model.eval()
     predictions: list[Prediction] = []
@@ -58,7 +58,7 @@ def video_scores(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Relevance (Q, V) of every video of the split to every query, and the vids of the columns.
 
-    Where text changes every clip of a video nothing can be computed beforehand: Q · V passes of one video.
+    Each video is indexed once; where text changes every clip of it (no `search` of the model's own), Q · V passes.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected at least 1")
@@ -66,16 +66,24 @@ def video_scores(
     model.eval()
     vids = tuple(dict.fromkeys(query.vid for query in dataset.queries))
     scores = np.empty((len(dataset), len(vids)))
-    for row in range(len(dataset)):
-        for first in range(0, len(vids), batch_size):
-            chosen = vids[first : first + batch_size]
-            batch = collate([_asked_of(dataset, row, vid) for vid in chosen], dataset.clip_length).to(device)
-            scores[row, first : first + batch_size] = model.relevance(model(batch), batch).float().cpu().numpy()
+    for column in range(0, len(vids), batch_size):
+        columns = slice(column, column + batch_size)
+        videos = model.index(collate([_video(dataset, vid) for vid in vids[columns]], dataset.clip_length).to(device))
+        for row in range(0, len(dataset), batch_size):
+            rows = range(row, min(row + batch_size, len(dataset)))
+            queries = collate([_question(dataset, i) for i in rows], dataset.clip_length).to(device)
+            scores[rows.start : rows.stop, columns] = model.search(queries, videos).float().cpu().numpy()
     model.train(was_training)
     return scores, vids
 
 
-def _asked_of(dataset: GroundingDataset, row: int, vid: str) -> Example:
-    video, query = dataset.videos[vid], dataset.queries[row]
-    # the truth belongs to another video: no windows, so that no target can be read
-    return Example(Query(query.qid, query.query, vid, len(video) * dataset.clip_length), video, dataset.texts[row])
+def _video(dataset: GroundingDataset, vid: str) -> Example:
+    """A video that nobody has asked about yet: no text, and no windows, so that no target can be read."""
+    video, text = dataset.videos[vid], dataset.texts[0]
+    return Example(Query(vid, "", vid, len(video) * dataset.clip_length), video, np.zeros_like(text[:1]))
+
+
+def _question(dataset: GroundingDataset, row: int) -> Example:
+    """A query without its video."""
+    query, video = dataset.queries[row], dataset.videos[dataset.queries[row].vid]
+    return Example(Query(query.qid, query.query, "", dataset.clip_length), np.zeros_like(video[:1]), dataset.texts[row])

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from snnvtg import memory
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
-from snnvtg.models import Recipe
+from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
@@ -30,7 +30,7 @@ def train(
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
-    `last.pt` there goes on from it, and ends with the figures of an undisturbed run (exactly so on CPU). On a CPU the
+    `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). On a CPU the
     process keeps the memory it frees from then on (`snnvtg.memory.keep_freed_memory`).
     """
     config = recipe.training
@@ -76,7 +76,7 @@ class _Run:
     def one_epoch(self) -> dict[str, float]:
         """Train one epoch, validate, and keep the weights if they are the best so far."""
         self.model.train()
-        # seeded anew each epoch, so that a resumed run draws what an undisturbed one would
+        # seeded anew each epoch, so that a resumed run draws what an uninterrupted one would
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
@@ -183,7 +183,7 @@ class _Run:
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:
-        """Go on from `saved`; refuses a run of another configuration or seed."""
+        """Resume from `saved`; refuses a run of another configuration or seed."""
         mine = (self.recipe, self.seed, self.data.video_width, self.data.text_width)
         theirs = (saved.recipe, saved.progress["seed"], saved.video_width, saved.text_width)
         # written by older versions without it
@@ -201,8 +201,10 @@ class _Run:
         self.epoch, self.best_epoch, self.step = progress["epoch"], progress["best_epoch"], progress["step"]
 
 
-def check_needs(model: nn.Module, data: DataSplits) -> None:
-    """InputError where the data has not the feature layers that the model needs."""
+def check_needs(model: GroundingModel, data: DataSplits) -> None:
+    """InputError where the data lacks the feature layers that the model needs, or the model lacks what it is for."""
+    if model.needs.every_video and not model.ranks_videos():
+        raise InputError(f"{type(model).__name__} needs every video, and lacks `search` or `relevance` to rank them by")
     wanted, there = model.needs.num_layers, data.num_layers
     if wanted != there:
         raise InputError(

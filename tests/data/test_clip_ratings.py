@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from snnvtg.data.clip_ratings import of_domain, parse_tvsum, parse_youtube
 from snnvtg.data.benchmarks import BENCHMARKS, benchmark
+from snnvtg.data.clip_ratings import of_domain, parse_tvsum, parse_youtube
 from snnvtg.errors import InputError
 
 TVSUM = {

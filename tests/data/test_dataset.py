@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from snnvtg.data import GroundingDataset, feature_statistics
+from snnvtg.data.controls import shuffled_query
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
@@ -48,7 +49,7 @@ def test_a_batch_moves_whole():
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffled_text_comes_from_another_video(vids, seed):
     dataset = make(list(vids))
-    shuffled = dataset.with_shuffled_text(seed)
+    shuffled = shuffled_query(dataset, seed)
     assert sorted(query.query for query in shuffled.queries) == sorted(query.query for query in dataset.queries)
     for before, after, text in zip(dataset.queries, shuffled.queries, shuffled.texts, strict=True):
         source = int(after.query.split()[1])
@@ -59,7 +60,7 @@ def test_shuffled_text_comes_from_another_video(vids, seed):
 
 def test_shuffling_within_one_video_is_refused():
     with pytest.raises(InputError, match="2 of 3 belong to 'a'"):
-        make(["a", "a", "b"]).with_shuffled_text(0)
+        shuffled_query(make(["a", "a", "b"]), 0)
 
 
 def test_feature_statistics_count_each_video_once():

@@ -76,7 +76,7 @@ def test_a_clip_length_that_does_not_fit_says_which_does(folder):
         folder, clip_length=4.0
     )
     np.savez(folder / "features" / "clip" / "video_val.npz", features=np.ones((30, 3)))
-    assert "video_val.npz: 30 rows for a duration of 5 s, at 1 s a row" in failure(folder)
+    assert "video_val.npz: 30 rows for a duration of 5 s, at 1 s per row" in failure(folder)
     assert "clip_length is 0" in failure(folder, clip_length=0)
 
 

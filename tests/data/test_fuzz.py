@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snnvtg.data.benchmarks import BENCHMARKS
 from snnvtg.data.feature_rows import open_rows
 from snnvtg.data.features import read_features
 from snnvtg.data.packed import PackedFeatures, pack_features
-from snnvtg.data.benchmarks import BENCHMARKS
 from snnvtg.data.r2_features import last_layer_cls
 from snnvtg.data.submissions import read_submission
 from snnvtg.data.text import GloveText

@@ -52,7 +52,7 @@ def test_all_faults_are_found_at_once(folder, check, record, write_lines):
     assert "malformed JSON" in found[0][2]
     assert "ends outside its video" in found[1][2]
     assert "duplicate qid 7" in found[2][2]
-    assert "30 rows for 5 s at 1 s a row; 0.167 s a row would fit" in found[5][2]
+    assert "30 rows for 5 s at 1 s per row; 0.167 s would fit" in found[5][2]
     assert manifest.checksum == ""
 
 

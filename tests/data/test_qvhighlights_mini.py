@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnvtg.data.folder import load_splits
 from snnvtg.data.benchmarks import benchmark
+from snnvtg.data.folder import load_splits
 from snnvtg.data.submissions import read_submission, write_submission
 from snnvtg.data.text import GloveText
 from snnvtg.metrics import qvhighlights_metrics
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.records import Prediction
 from snnvtg.training import evaluate
 

@@ -5,8 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
-from snnvtg.models import SpikeMba, SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig, SpikingSaliencyDetector
 from snnvtg.neurons import LIF, LIFParameters
 
 STEPS, BATCH = 4, 2

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from snnvtg.energy import Ledger
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.neurons import available_backends, set_backend
 
 RUNNABLE = [name for name, reasons in available_backends().items() if reasons is None]

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from snnvtg.models.output import predict
+from snnvtg.training.losses import grounding_losses
 
 from snnvtg.energy import Ledger
 from snnvtg.models import MODELS, SpikeMba
-from snnvtg.models.output import predict
 from snnvtg.training import PRESETS, LossConfig
-from snnvtg.training.losses import grounding_losses
 
 VARIANTS = [
     {"text_fusion": "concat"},

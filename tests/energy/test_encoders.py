@@ -7,8 +7,7 @@ import torch
 
 from snnvtg.energy import Ledger
 from snnvtg.energy.crosscheck import cross_check
-from snnvtg.layers.saliency_detector import SpikingSaliencyDetector
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba, SpikingSaliencyDetector
 from snnvtg.neurons import LIFParameters
 
 T, M, D = 3, 5, 4

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,10 @@ import torch
 
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import COST_MODELS
-from snnvtg.models import SpikeMba
-from snnvtg.training import Checkpoint, TrainingConfig
+from snnvtg.energy.costs import TABLES
+from snnvtg.models import Recipe, TrainingConfig
+from snnvtg.models.spikemba import SpikeMba
+from snnvtg.training import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,7 @@ def checkpoint(tiny, data, tmp_path) -> Path:
     torch.manual_seed(0)
     model = SpikeMba(dataclasses.replace(tiny, num_blocks=1), data.video_width, data.text_width)
     saved = Checkpoint(
-        model_name="spikemba",
-        model_config=model.config,
-        training_config=TrainingConfig(),
+        recipe=Recipe(SpikeMba, model.config, TrainingConfig()),
         video_width=data.video_width,
         text_width=data.text_width,
         feature_names=tuple(data.feature_names),
@@ -52,7 +53,7 @@ def report(command, capsys):
 
 def test_a_report_holds_every_model_table_and_figure(report, checkpoint, tmp_path, monkeypatch, data):
     few = dataclasses.replace(data, test=data.test.subset(range(4)))
-    monkeypatch.setattr("snnvtg.cli.options.generate", lambda config: few)
+    monkeypatch.setattr("snnvtg.data.source.generate", lambda config: few)
     out = tmp_path / "energy"
     printed = report("--checkpoint", checkpoint, "--out", out, "--queries", 2, "--timesteps", 1, 2, "--measure")
     assert "priced 100.00% of the executed operations" in printed
@@ -67,6 +68,12 @@ def test_a_report_holds_every_model_table_and_figure(report, checkpoint, tmp_pat
     assert set(models["num_timesteps"]) == {1, 2, 3}  # its own T = 3 besides the two asked for
     growing = models[models["cost_model"] == "45nm_fp32"].sort_values("num_timesteps")["spiking_pj"]
     assert growing.is_monotonic_increasing
+    assert "Energy of SpikeMba on" in printed
+    assert "e+0" not in printed
+    layers = pd.read_csv(out / "layers.csv").set_index("layer")
+    assert layers.loc["blocks.0.ssd", "driven_by"].str.startswith("spikes of blocks.0.ssd").all()
+    assert (layers.loc["blocks.0.ssd", "num_timesteps"] == 3).all()
+    assert layers["energy_pj"].sum() == pytest.approx(growing.iloc[-1])
     modules = pd.read_csv(out / "modules.csv")
     at_own = models[models["num_timesteps"] == 3].set_index("cost_model")["spiking_pj"]
     for name, parts in modules.groupby("cost_model"):
@@ -82,3 +89,66 @@ def test_bad_input_is_one_line(report, checkpoint, tmp_path):
     assert "no such checkpoint" in report("--checkpoint", tmp_path / "none.pt", fails=True)
     assert "timesteps" in report("--checkpoint", checkpoint, "--timesteps", 0, fails=True)
     assert "--checkpoint" in report("--data", tmp_path, fails=True)
+    assert "no file" in report("--network", tmp_path / "none.py:make", fails=True)
+    assert "neither --checkpoint" in report("--network", "x.py:make", "--checkpoint", checkpoint, fails=True)
+
+
+NETWORK = """
+import torch
+from torch import nn
+from snnvtg.neurons import LIF
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.lif, self.b = nn.Linear(6, 5), LIF(), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.b(self.lif(4 * self.a(x), num_timesteps=3)).mean(0)
+
+def make():
+    torch.manual_seed(0)
+    return Net(), [torch.rand(1, 6) for _ in range(4)]
+
+def plain():
+    return nn.Linear(6, 2), [torch.rand(1, 6)]
+
+def nothing():
+    return nn.Linear(6, 2)
+"""
+
+
+@pytest.fixture
+def network_file(tmp_path, monkeypatch) -> Path:
+    file = tmp_path / "users_network.py"
+    file.write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "users_network", raising=False)
+    return file
+
+
+def test_any_network_from_a_file_is_reported(report, network_file, tmp_path):
+    out, mine = tmp_path / "energy", tmp_path / "mine.json"
+    table = {**json.loads((TABLES / "seneca.json").read_text()), "name": "mine", "title": "Mine"}
+    mine.write_text(json.dumps(table))
+    printed = report(
+        "--network", f"{network_file}:make", "--out", out, "--queries", 2, "--cost-models", mine, "--beside"
+    )
+    assert "Energy of Net on the inputs of" in printed
+    assert "2 queries" in printed
+    assert "spikes of lif" in printed
+    assert "not explained: 0)" in printed or "Left out" in printed
+    models = pd.read_csv(out / "models.csv").set_index("cost_model")
+    assert set(models.index) == {*COST_MODELS, "mine"}
+    assert models.loc["mine", "spiking_pj"] == models.loc["seneca", "spiking_pj"]
+    assert not (out / "accuracy.csv").exists()
+
+
+def test_a_network_without_neurons_is_its_own_twin(report, network_file, tmp_path):
+    printed = report("--network", f"{network_file}:plain", "--out", tmp_path / "energy")
+    assert "spiking = dense twin = quantised twin" in printed
+    assert "The two tie under 45nm_fp16" in printed
+
+
+def test_a_function_that_gives_something_else_is_one_line(report, network_file):
+    assert "(network, inputs)" in report("--network", f"{network_file}:nothing", fails=True)

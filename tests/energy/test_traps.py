@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.energy import Ledger, UnpricedOperationError
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.neurons import LIF
 
 

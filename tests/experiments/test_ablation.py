@@ -17,7 +17,11 @@ QUICK = (
     "--preset demo --workers 1 --set training.epochs=2 --set model.width=8 --set model.num_blocks=1 "
     "--set model.num_heads=2 --set model.num_slots=1 --set model.state_size=2"
 ).split()
-COLUMNS = "row,data,split,seed,R1@0.5,R1@0.7,mIoU,firing_rate,synops,macs,energy_pj,parameters,seconds".split(",")
+COLUMNS = (
+    "row,model,data,split,seed,R1@0.3,R1@0.5,R1@0.7,mIoU,firing_rate,synops,macs,energy_pj,parameters,seconds".split(
+        ","
+    )
+)
 PARTS = """
 name: parts
 title: Some parts
@@ -28,7 +32,8 @@ rows:
   without-ssd:
     model.use_ssd: false
   transformer:
-    architecture: transformer
+    model: transformer
+controls: [shuffled-query]
 """
 STEPS = """
 name: steps
@@ -81,13 +86,17 @@ def done(tmp_path_factory):
 def test_rows_columns_and_provenance(done):
     table = pd.read_csv(done / "whole/parts.csv")
     assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    prior, table = table[table["row"] == "prior"], table[table["row"] != "prior"]
+    assert len(prior) == 1 and prior["seed"].isna().all() and prior["energy_pj"].isna().all()
+    controls, table = table[table["model"] == "shuffled-query"], table[table["model"] != "shuffled-query"]
     rows = [["full", 0], ["full", 1], ["transformer", 0], ["transformer", 1], ["without-ssd", 0], ["without-ssd", 1]]
-    assert table[["row", "seed"]].iloc[1:].to_numpy().tolist() == rows
-    assert table["row"].iloc[0] == "best-fixed-window"
+    assert table[["row", "seed"]].to_numpy().tolist() == rows == controls[["row", "seed"]].to_numpy().tolist()
+    assert table["model"].tolist() == ["spikemba"] * 2 + ["transformer"] * 2 + ["spikemba"] * 2
+    assert controls["energy_pj"].isna().all()  # a control costs what its model costs
     spiking = table["row"] == "full"
     assert table.loc[spiking, "firing_rate"].between(0, 1, inclusive="neither").all()
     assert table.loc[~spiking, "firing_rate"].isna().all()
-    assert (table["energy_pj"].iloc[1:] > 0).all() and (table["coverage"].iloc[1:] == 1).all()
+    assert (table["energy_pj"] > 0).all() and (table["coverage"] == 1).all()
     beside = json.loads((done / "whole/parts.json").read_text())
     assert beside["data_checksum"] and beside["commit"] and beside["wall_seconds"] > 0
     assert beside["declaration"]["rows"][1]["settings"] == {"model.use_ssd": "false"}
@@ -103,15 +112,15 @@ def test_the_transformer_has_the_presets_size(done):
     assert table["parameters"]["transformer"].iloc[0] != table["parameters"]["full"].iloc[0]
 
 
-def test_the_figures_can_be_computed_again_from_each_querys_overlap(done):
-    table = pd.read_csv(done / "whole/parts.csv").iloc[1:].set_index(["row", "seed"])
+def test_the_figures_can_be_computed_again_from_each_querys(done):
+    table = pd.read_csv(done / "whole/parts.csv").dropna(subset="energy_pj").set_index(["row", "seed"])
     queries = pd.read_csv(done / "whole/parts_queries.csv", engine="python").dropna(subset="seed")
     assert queries.groupby(["row", "seed"]).size().tolist() == [10] * 6
     assert queries["video"].nunique() == 5
     assert not queries.astype(str).apply(lambda column: column.str.contains("test")).any().any()
     for key, part in queries.groupby(["row", "seed"]):
-        assert table.loc[key, "mIoU"] == pytest.approx(100 * part["iou"].mean(), abs=1e-9)
-        assert table.loc[key, "R1@0.5"] == pytest.approx(100 * (part["iou"] >= 0.5).mean(), abs=1e-9)
+        assert table.loc[key, "mIoU"] == pytest.approx(100 * part["mIoU"].mean(), abs=1e-9)
+        assert table.loc[key, "R1@0.5"] == pytest.approx(100 * part["R1@0.5"].mean(), abs=1e-9)
 
 
 def test_a_model_in_several_rows_is_trained_once(done):
@@ -119,15 +128,17 @@ def test_a_model_in_several_rows_is_trained_once(done):
     assert len(list((done / "runs").glob("*/finished.pt"))) == 3 * 2 + 4 - 1
     parts, steps = (pd.read_csv(done / f"whole/{name}.csv").set_index("row") for name in ("parts", "steps"))
     same = steps.loc["num_timesteps=4 num_slots=preset"]
-    assert same["mIoU"] == parts.loc["full"].query("seed == 0")["mIoU"].item()
-    assert (same["model.num_timesteps"], same["model.num_slots"]) == (4, 1)
-    assert steps.loc["num_timesteps=2 num_slots=0", "model.num_slots"] == 0
+    assert same["mIoU"] == parts.loc["full"].query("seed == 0 and model == 'spikemba'")["mIoU"].item()
+    assert (same["num_timesteps"], same["num_slots"]) == (4, 1)
+    assert steps.loc["num_timesteps=2 num_slots=0", "num_slots"] == 0
 
 
 def test_tables_and_figures_name_the_data_and_the_comparison(done):
     words = (done / "whole/parts.md").read_text()
     assert words.startswith("# Some parts (data data, test split, 2 seeds)")
     assert "Δ mIoU" in words and "published" not in words
+    assert "## Controls" in words and "| row | figure | as it is | shuffled-query |" in words
+    assert "Changed of the preset: training.epochs=2, model.width=8" in words
     assert r"\toprule" in (done / "whole/parts.tex").read_text()
     assert all((done / f"whole/{name}.png").stat().st_size > 20_000 for name in ("parts", "steps"))
 
@@ -147,14 +158,14 @@ def alive(pid):
 def test_killed_in_the_middle_the_same_command_ends_with_the_same_tables(done):
     process = start(done, "killed", "killed_runs")
     table = done / "killed/parts.csv"
-    while not table.is_file() or len(table.read_text().splitlines()) < 4:
+    while not table.is_file() or len(table.read_text().splitlines()) < 6:
         assert process.poll() is None
         time.sleep(0.01)
     workers = children_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     finished = pd.read_csv(table)
-    assert 3 <= len(finished) < 7
+    assert 5 <= len(finished) < 13
     ended = time.monotonic() + 10
     while any(map(alive, workers)) and time.monotonic() < ended:
         time.sleep(0.05)
@@ -166,7 +177,8 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_same_tables(done):
         pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"), check_exact=True)
         queries = f"{name}_queries.csv"
         assert (done / "whole" / queries).read_bytes() == (done / "killed" / queries).read_bytes()
-    kept = pd.read_csv(table).merge(finished[["row", "seed", "seconds"]], on=["row", "seed", "seconds"])
+    key = ["row", "model", "seed", "seconds"]
+    kept = pd.read_csv(table).merge(finished[key], on=key)
     assert len(kept) == len(finished)  # the very rows, down to their wall time
 
 
@@ -199,10 +211,12 @@ def test_a_row_declared_otherwise_is_not_taken_for_the_old_one(done, command, tm
     ("old", "new", "line", "said"),
     [
         ("model.use_ssd", "model.use_sdd", 9, "known here: width, num_blocks"),
-        ("use_ssd: false", "use_ssd: perhaps", 9, "expected True or False"),
-        ("architecture: transformer", "architecture: tranformer", 10, "known: spikemba, transformer"),
+        ("use_ssd: false", "use_ssd: perhaps", 9, "expected true or false"),
+        ("model: transformer", "model: tranformer", 10, "known: spikemba, transformer"),
+        ("model: transformer", "architecture: transformer", 11, "unknown key 'architecture'; known: model"),
+        ("[shuffled-query]", "[shuffled-words]", 12, "no control 'shuffled-words'; known: shuffled-query, other-video"),
         ("reference: full", "reference: ful", 5, "known: full, without-ssd, transformer"),
-        ("seeds: [0, 1]", "seed: [0, 1]", 4, "known: name, title, seeds, reference, notes, rows, grid"),
+        ("seeds: [0, 1]", "seed: [0, 1]", 4, "known: name, title, seeds, reference, notes, controls, rows, grid"),
         ("  transformer:", "  full:", 10, "'full' is already there at line 7"),
         ("full: {}", "full: {", 9, "not YAML"),
     ],
@@ -221,10 +235,13 @@ def test_a_mistake_in_a_sweep_is_one_line_with_file_line_and_known_names(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--sweeps", "table5"], "no file 'table5', and no such name; known: figure3, neuron, surrogates, table4"),
-        (["--seeds", "1", "1"], "seeds: expected distinct numbers"),
+        (
+            ["--sweeps", "table5"],
+            "no file 'table5', and SpikeMba has distractors, figure3, neuron,",
+        ),
+        (["--seeds", "1", "1"], "--seeds: expected distinct numbers"),
         (["--workers", "0"], "workers: expected at least 1, got 0"),
-        (["--render"], "ablation_table4.csv: not there; run experiments/ablation.py"),
+        (["--render"], "ablation_table4.csv: not there; run the sweep with this --out first"),
         (["--sweeps", "table4", "table4"], "two of the same name write the same files"),
     ],
 )

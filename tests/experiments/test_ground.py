@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from snnvtg.applications.grounding import answer, open_video
 from snnvtg.data.text import GloveText
 from snnvtg.models import MODELS
 from snnvtg.models.transformer import TransformerConfig
 from snnvtg.records import Query
-from snnvtg.applications.grounding import answer, open_video
 from snnvtg.training import TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -225,7 +225,7 @@ def test_text_of_another_width_is_refused(ground, files, capsys):
         (("--duration", 99), "duration is 99 s; the features cover 24 s"),
         (("--top", 0), "top is 0; expected at least 1"),
         (("--duration", "nan"), "duration is nan s"),
-        (("--out", "answer.xyz"), "answer.xyz: no format of pictures; expected one of"),
+        (("--out", "answer.xyz"), "answer.xyz: no picture format; expected one of"),
         (("--query", "  "), "query is empty; ask in a sentence"),
         (("--duration", -24), "duration is -24 s"),
     ],

@@ -18,7 +18,7 @@ QUICK = (
     "--set model.num_heads=2 --set model.num_slots=1 --set model.state_size=2"
 ).split()
 COLUMNS = (
-    "model,data,split,backend,slots,num_timesteps,seed,R1@0.3,R1@0.5,R1@0.7,mIoU,firing_rate,synops,macs,energy_pj,"
+    "row,model,data,split,seed,num_timesteps,num_slots,R1@0.3,R1@0.5,R1@0.7,mIoU,firing_rate,synops,macs,energy_pj,"
     "parameters,seconds"
 ).split(",")
 SEVEN_WORDS = "the person opens a red wooden door"
@@ -67,7 +67,18 @@ def write_folder(folder, num_queries=6, num_clips=8, width=5):
 def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     data = write_folder(folder / "data")
-    arguments = ["--data", data, "--timesteps", 1, 3, "--slots", "with", *QUICK, "--runs", folder / "runs"]
+    arguments = [
+        "--data",
+        data,
+        "--timesteps",
+        1,
+        3,
+        "--grid",
+        "model.num_slots=preset",
+        *QUICK,
+        "--runs",
+        folder / "runs",
+    ]
     sweep(*arguments, "--out", folder / "first.csv")
     return folder, arguments
 
@@ -76,7 +87,12 @@ def test_rows_columns_and_provenance(swept):
     folder, _ = swept
     table = pd.read_csv(folder / "first.csv")
     assert list(table.columns[: len(COLUMNS)]) == COLUMNS
-    assert table["model"].tolist() == ["prior", *["shuffled-query"] * 2, *["spikemba"] * 2]
+    assert table["model"].tolist() == ["shuffled-query", "spikemba"] * 2 + ["prior"]
+    assert table["row"].tolist()[::2] == [
+        "num_timesteps=1 num_slots=preset",
+        "num_timesteps=3 num_slots=preset",
+        "prior",
+    ]
     spiking = table[table["model"] == "spikemba"].sort_values("num_timesteps")
     assert spiking["num_timesteps"].tolist() == [1, 3]
     assert spiking["firing_rate"].between(0, 1, inclusive="neither").all()
@@ -85,7 +101,7 @@ def test_rows_columns_and_provenance(swept):
     assert sum(name.startswith("firing_rate:") for name in table) == 4
     beside = json.loads((folder / "first.json").read_text())
     assert beside["data_checksum"] and beside["commit"] and beside["packages"]["torch"] and beside["device"]
-    assert beside["sweep"]["preset"]["training"]["epochs"] == 1
+    assert beside["identity"]["preset"]["training"]["epochs"] == 1
     assert str(folder) not in (folder / "first.json").read_text()
     assert (folder / "first.png").stat().st_size > 20_000
 
@@ -100,14 +116,14 @@ def test_two_runs_with_one_seed_give_identical_figures(swept):
 
 def test_backends_give_the_same_windows_and_the_same_energy(swept):
     folder, arguments = swept
-    expected = pd.read_csv(folder / "first.csv").drop(columns=["seconds", "backend"])
+    timed = ["seconds", "recipe"]  # a row's settings name its backend
+    expected = pd.read_csv(folder / "first.csv").drop(columns=timed)
     present = [name for name, reasons in available_backends().items() if reasons is None]
     assert {"reference", "torch", "snntorch"} <= set(present)
     for backend in present:
         sweep(*arguments, "--backend", backend, "--out", folder / f"{backend}.csv")
         table = pd.read_csv(folder / f"{backend}.csv")
-        assert set(table["backend"].dropna()) == {backend}
-        pd.testing.assert_frame_equal(table.drop(columns=["seconds", "backend"]), expected, check_exact=True)
+        pd.testing.assert_frame_equal(table.drop(columns=timed), expected, check_exact=True)
 
 
 def test_an_interrupted_sweep_goes_on_and_repeats_no_finished_row(swept):
@@ -179,12 +195,15 @@ def test_bad_data_is_one_clear_line_and_loses_nothing(fault, tmp_path, refused):
     ("arguments", "said"),
     [
         (["--data", "nowhere"], "nowhere: no such folder"),
-        (["--timesteps", "0"], "timesteps: expected whole numbers of at least 1, got 0"),
-        (["--timesteps", "2", "2"], "timesteps: expected distinct numbers"),
+        (["--timesteps", "0"], "model.num_timesteps=0: num_timesteps: expected at least 1, got 0"),
+        (["--timesteps", "2", "2"], "--timesteps: expected distinct numbers, got [2, 2]"),
         (["--backend", "nest"], "no lif_backend 'nest'"),
         (["--set", "training.epoch=3"], "no such setting"),
+        (["--slots", "both"], "--slots is not taken any more; use --grid model.num_slots=preset,0"),
+        (["--grid", "model.wdith=1,2"], "model.wdith=1: no such setting; known here: width"),
+        (["--model", "transformer"], "Transformer has no time steps"),
         (["--workers", "0"], "workers: expected at least 1, got 0"),
-        (["--out", "table.txt"], "out: expected a name ending in .csv"),
+        (["--out", "table.txt"], "--out: expected a name ending in .csv"),
     ],
 )
 def test_a_bad_argument_is_one_clear_line(arguments, said, tmp_path, refused):

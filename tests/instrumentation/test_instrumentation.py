@@ -7,7 +7,7 @@ from torch import nn
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
 from snnvtg.instrumentation import FiringRates, Rasters, inter_spike_intervals
-from snnvtg.models import SpikeMba
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.neurons import LIF, LIFParameters
 
 

@@ -4,8 +4,8 @@ import torch
 from torch.nn.functional import linear, silu, softplus
 
 from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
-from snnvtg.models.config import SpikeMbaConfig
-from snnvtg.models.spikemba import ContextualMomentReasoner, MultiModalRelevantMamba
+from snnvtg.models.spikemba import SpikeMbaConfig
+from snnvtg.models.spikemba.network import ContextualMomentReasoner, MultiModalRelevantMamba
 
 
 def convolved(conv, k, x):

@@ -3,7 +3,7 @@ import torch
 
 from snnvtg.energy import Ledger
 from snnvtg.errors import InputError
-from snnvtg.models import Transformer, TransformerConfig
+from snnvtg.models.transformer import Transformer, TransformerConfig
 
 
 @pytest.fixture

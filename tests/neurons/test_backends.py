@@ -25,7 +25,7 @@ def no_compiler(monkeypatch):
 
 
 def _forget():
-    native.load.cache_clear()
+    native.forget()
     fused_cpu.library.cache_clear()
     backends.forget()
 

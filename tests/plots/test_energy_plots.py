@@ -21,7 +21,8 @@ from snnvtg.plots.energy import (
 def ranges() -> pd.DataFrame:
     rows = [("a", 3e6, 2e6, 4e6, 1e6, 0.3), ("b", 9e7, 8e7, 5e7, 5e7, 0.0), ("c", 5e6, 4e6, 9e6, 9e6, math.inf)]
     names = ["cost_model", "spiking_pj", "silent_pj", "dense_twin_pj", "quantised_twin_pj", "break_even_rate"]
-    return pd.DataFrame(rows, columns=names).assign(title=lambda t: "Model " + t["cost_model"], firing_rate=0.1)
+    made = pd.DataFrame(rows, columns=names).assign(title=lambda t: "Model " + t["cost_model"], firing_rate=0.1)
+    return made.assign(break_even_quantised_rate=[0.05, 0.0, 0.0])
 
 
 def texts(figure) -> set[str]:
@@ -68,8 +69,10 @@ def test_the_front_keeps_what_nothing_beats_in_both():
 
 
 def test_break_even_says_so_where_there_is_no_rate(ranges):
-    layer = pd.DataFrame({"title": "m", "num_timesteps": [1, 2, 4], "break_even_rate": [0.4, 0.2, 0.1]})
+    dense = pd.DataFrame({"title": "m", "num_timesteps": [1, 2, 4], "break_even_rate": [0.4, 0.2, 0.1]})
+    layer = pd.concat([dense.assign(rival="dense"), dense.assign(rival="quantised")])
     figure = break_even_figure(ranges, layer, LITERATURE, 4)
     assert {"spiking costs more even in silence", "spiking wins at any rate", "measured 10.0%"} <= texts(figure)
+    published = [f"{point.source}, against {point.rival}" for point in LITERATURE]
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
-    assert labels == {"m", "this network, all layers", *(point["source"] for point in LITERATURE)}
+    assert labels == {"m", "this network, all layers", *published}

@@ -40,7 +40,7 @@ def no_numba(monkeypatch, no_compiler):
 
 
 def _forget():
-    native.load.cache_clear()
+    native.forget()
     cpu_kernels.library.cache_clear()
     backends.forget()
 

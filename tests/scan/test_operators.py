@@ -32,7 +32,15 @@ def test_the_scan_operator_passes_torchs_own_checks(count):
 
 
 def test_the_convolution_operator_passes_torchs_own_checks():
-    given = (torch.randn(2, 5, 6, requires_grad=True), torch.randn(6, 4, requires_grad=True), None, None, None, True, False)
+    given = (
+        torch.randn(2, 5, 6, requires_grad=True),
+        torch.randn(6, 4, requires_grad=True),
+        None,
+        None,
+        None,
+        True,
+        False,
+    )
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.snnvtg.causal_conv1d.default, given, test_utils=checks)
 

@@ -14,9 +14,9 @@ def data(small_data):
 
 
 @pytest.fixture
-def saved(data, tiny, quick, tmp_path):
+def saved(data, tiny, quick, recipe, tmp_path):
     config = dataclasses.replace(quick, epochs=1)
-    train("spikemba", tiny, config, data, seed=0, quiet=True).save(tmp_path / "best.pt")
+    train(recipe(tiny, config), data, seed=0, quiet=True).save(tmp_path / "best.pt")
     return load_checkpoint(tmp_path / "best.pt"), tmp_path / "best.pt"
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from snnvtg.errors import InputError
-from snnvtg.models import SpikeMba
+from snnvtg.models import Recipe
+from snnvtg.models.spikemba import SpikeMba
 from snnvtg.training import evaluate, load_checkpoint, train
-from snnvtg.training.loop import _Run, fit_inputs
+from snnvtg.training.loop import _Run
 
 
 def same(first, second) -> bool:
@@ -15,7 +16,7 @@ def same(first, second) -> bool:
 
 
 def run(data, model, training, **options):
-    return train("spikemba", model, training, data, quiet=True, **{"seed": 1, **options})
+    return train(Recipe(SpikeMba, model, training), data, quiet=True, **{"seed": 1, **options})
 
 
 def test_one_seed_gives_one_result_and_another_seed_another(small_data, tiny, quick):
@@ -78,7 +79,7 @@ def test_half_precision_on_a_cpu_is_refused(small_data, tiny, quick):
 
 def test_inputs_are_standardised_by_the_training_set(small_data, tiny):
     model = SpikeMba(tiny, small_data.video_width, small_data.text_width)
-    fit_inputs(model, small_data.train)
+    model.fit(small_data.train)
     rows = torch.cat(
         [
             torch.from_numpy(video)
@@ -94,8 +95,7 @@ def test_a_checkpoint_comes_back_from_disk(small_data, tiny, quick, tmp_path, ma
     checkpoint = run(small_data, tiny, quick)
     checkpoint.save(tmp_path / "model.pt")
     loaded = load_checkpoint(tmp_path / "model.pt")
-    assert loaded.model_config == tiny
-    assert loaded.training_config == quick
+    assert loaded.recipe == Recipe(SpikeMba, tiny, quick)
     batch = small_data.test.batch(range(4))
     torch.testing.assert_close(loaded.build()(batch).boundaries, checkpoint.build()(batch).boundaries, rtol=0, atol=0)
 
@@ -125,5 +125,5 @@ def test_a_missing_or_foreign_checkpoint_is_named(tmp_path):
     with pytest.raises(InputError, match=r"text\.pt: not a readable checkpoint.*something else than tensors"):
         load_checkpoint(tmp_path / "text.pt")
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
-    with pytest.raises(InputError, match=r"other\.pt: not a checkpoint of this toolkit"):
+    with pytest.raises(InputError, match=r"other\.pt: not a checkpoint of this version"):
         load_checkpoint(tmp_path / "other.pt")

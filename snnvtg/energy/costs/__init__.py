@@ -51,9 +51,7 @@ Counted = Account | Mapping[str, float]
 
 def register(model: CostModel | type[CostModel]) -> CostModel | type[CostModel]:
     """Add a model, or (as a decorator) a class that needs no arguments, to those every report prices."""
-    made = model() if isinstance(model, type) else model
-    if not isinstance(made, CostModel):
-        raise InputError(f"cost model: expected a CostModel, got {made!r}; subclass snnvtg.energy.costs.CostModel")
+    made = _made(model, getattr(model, "__name__", repr(model)))
     COST_MODELS[made.name] = made
     return model
 
@@ -89,10 +87,18 @@ def find(model: str | CostModel) -> CostModel:
     if model.endswith(".json"):
         return load_cost_model(model)
     found = plugins.find("cost_models", model, COST_MODELS)
-    found = found() if isinstance(found, type) else found
-    if not isinstance(found, CostModel):
-        raise InputError(f"cost model {model!r}: expected a CostModel, got {found!r}")
-    return found
+    return _made(found, model)
+
+
+def _made(given: object, name: str) -> CostModel:
+    """An object, or one of a class that needs no arguments; else InputError."""
+    try:
+        made = given() if isinstance(given, type) else given
+    except TypeError as error:
+        raise InputError(f"cost model {name}: expected a class that needs no arguments ({error})") from None
+    if not isinstance(made, CostModel):
+        raise InputError(f"cost model {name}: expected a subclass of snnvtg.energy.costs.CostModel, got {given!r}")
+    return made
 
 
 def energy_pj(counted: Counted, model: str | CostModel) -> float:
@@ -116,8 +122,9 @@ def energy_breakdown_pj(counted: Counted, model: str | CostModel) -> dict[str, f
 def _account_of(totals: Mapping[str, float]) -> Account:
     """Records that have these totals: synapses with their biases, neurons, and the rest."""
     updates, biases = totals["neuron_updates"], totals["spike_bias_adds"]
-    neurons = dict.fromkeys(("mul", "add", "compare", "select"), updates)
-    rest = {kind: totals[kind] - neurons.get(kind, 0) for kind in (*ARITHMETIC[2:], *SPECIAL)}
+    kinds = (*ARITHMETIC[2:], *SPECIAL)
+    neurons = {kind: totals.get(f"neuron_{kind}", 0) for kind in kinds}
+    rest = {kind: totals[kind] - neurons[kind] for kind in kinds}
     rest["add"] -= biases
     records = [
         OpRecord("synapses", _twice({"ac": totals["synops"], "add": biases})),

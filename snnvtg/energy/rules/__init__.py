@@ -11,13 +11,26 @@ from snnvtg.energy.rules import free
 from snnvtg.energy.rules.attention import ATTENTION
 from snnvtg.energy.rules.backward import BACKWARD, MOVES
 from snnvtg.energy.rules.call import Call
+from snnvtg.energy.rules.complexes import TRANSFORMS
 from snnvtg.energy.rules.elementwise import ELEMENTWISE
 from snnvtg.energy.rules.linear import LINEAR
+from snnvtg.energy.rules.matrices import MATRICES
+from snnvtg.energy.rules.recurrent import RECURRENT
 from snnvtg.energy.rules.reductions import REDUCTIONS
 from snnvtg.energy.rules.training import TRAINING
 
 Rule = Callable[[Call], Counts]
-RULES: dict[str, Rule] = {**ELEMENTWISE, **LINEAR, **REDUCTIONS, **ATTENTION, **BACKWARD, **TRAINING}
+RULES: dict[str, Rule] = {
+    **ELEMENTWISE,
+    **LINEAR,
+    **MATRICES,
+    **RECURRENT,
+    **REDUCTIONS,
+    **ATTENTION,
+    **TRANSFORMS,
+    **BACKWARD,
+    **TRAINING,
+}
 FREE = free.FREE | MOVES
 
 __all__ = ["FREE", "RULES", "Call", "Rule"]

@@ -69,10 +69,41 @@ BACKWARD: dict[str, Callable[[Call], Counts]] = {
     "avg_pool2d_backward": each(mul=1, add=1),
     "_adaptive_avg_pool2d_backward": each(mul=1),
     "embedding_dense_backward": lambda call: counts(add=call.args[0].numel()),
+    "hardswish_backward": each(compare=2, mul=2, add=1),
+    "hardsigmoid_backward": each(compare=2, mul=1),
+    "mish_backward": each(exp=2, add=4, log=1, div=1, mul=4),
+    "glu_backward": each(exp=1, add=2, div=1, mul=3),
+    "_prelu_kernel_backward": each(compare=1, mul=2),
+    "softshrink_backward": each(compare=2, select=1),
+    "hardshrink_backward": each(compare=2, select=1),
+    "logit_backward": each(div=1, mul=1, add=1),
+    "huber_loss_backward": each(add=1, compare=2, mul=2),
+    "soft_margin_loss_backward": each(exp=1, add=1, div=1, mul=2),
+    "_fused_rms_norm_backward": each(mul=6, add=4),
+    "_weight_norm_interface_backward": each(mul=3, add=2),
+    **dict.fromkeys(
+        """
+        max_pool3d_with_indices_backward adaptive_max_pool2d_backward adaptive_max_pool3d_backward
+        upsample_nearest1d_backward upsample_nearest2d_backward upsample_nearest3d_backward
+        _upsample_nearest_exact1d_backward _upsample_nearest_exact2d_backward reflection_pad1d_backward
+        reflection_pad2d_backward reflection_pad3d_backward replication_pad1d_backward replication_pad2d_backward
+        replication_pad3d_backward cumprod_backward _embedding_bag_dense_backward
+        """.split(),
+        lambda call: counts(add=call.args[0].numel()),
+    ),
+    **dict.fromkeys(["avg_pool3d_backward", "_adaptive_avg_pool3d_backward"], each(mul=1, add=1)),
+    **{
+        f"upsample_{name}_backward": lambda call, axes=axes: counts(
+            mul=2 * axes * call.args[0].numel(), add=2 * axes * call.args[0].numel()
+        )
+        for name, axes in (("linear1d", 1), ("bilinear2d", 2), ("trilinear3d", 3), ("bicubic2d", 8))
+    },
     "smooth_l1_loss_backward": each(add=1, compare=2, mul=2),
     "mse_loss_backward": each(add=1, mul=2),
 }
-MOVES = frozenset({"select_backward", "slice_backward", "unfold_backward", "diagonal_backward"})
+MOVES = frozenset(
+    {"select_backward", "slice_backward", "unfold_backward", "diagonal_backward", "masked_select_backward"}
+)
 """scatter a gradient into zeros: no arithmetic"""
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.origin import BINARY, Mark
+from snnvtg.energy.provenance import Provenance
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Call:
 
     def is_binary(self, value: object) -> bool:
         """Whether an operand is a spike tensor or a mask: a product with it is a choice, not a multiplication."""
-        return self.provenance.get(value) in (Mark.SPIKE, Mark.MASK)
+        return self.provenance.get(value) in BINARY
 
 
 def counts(**kinds: int) -> Counts:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
-from snnvtg.energy.provenance import Mark
+from snnvtg.energy.origin import Mark
 from snnvtg.energy.rules.call import Call, counts
 
 
@@ -77,18 +77,24 @@ def clamp(call: Call) -> Counts:
 
 _SIGMOID = {"exp": 1, "add": 1, "div": 1}
 _SIMPLE = {
-    "add": "neg abs sign floor ceil round trunc frac",
-    "compare": "eq ne lt le gt ge maximum minimum relu threshold isnan isinf isfinite clamp_min clamp_max heaviside",
-    "select": "where masked_fill",
-    "logic": "logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or",
-    "random": "bernoulli uniform rand randn rand_like randn_like normal",
+    "add": "neg abs sign sgn floor ceil round trunc frac conj_physical",
+    "compare": """
+        eq ne lt le gt ge maximum minimum fmax fmin relu threshold isnan isinf isfinite isneginf isposinf signbit
+        clamp_min clamp_max heaviside
+        """,
+    "select": "where masked_fill copysign",
+    "logic": """
+        logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or bitwise_xor
+        bitwise_left_shift bitwise_right_shift
+        """,
+    "random": "bernoulli uniform rand randn rand_like randn_like normal normal_functional randint randint_like random randperm",
     "exp": "exp exp2",
     "log": "log log2 log10",
-    "trig": "sin cos tan atan asin acos atan2",
-    "erf": "erf",
+    "trig": "sin cos tan atan asin acos atan2 angle",
+    "erf": "erf erfinv",
     "sqrt": "sqrt",
     "div": "reciprocal",
-    "mul": "square",
+    "mul": "square deg2rad rad2deg",
 }
 _COMPOUND: dict[str, dict[str, int]] = {
     "expm1": {"exp": 1, "add": 1},
@@ -114,6 +120,28 @@ _COMPOUND: dict[str, dict[str, int]] = {
     "addcmul": {"add": 1, "mul": 1},
     "addcdiv": {"add": 1, "mul": 1, "div": 1},
     "native_dropout": {"random": 1, "compare": 1, "select": 1, "mul": 1},
+    "erfc": {"erf": 1, "add": 1},
+    "sinh": {"exp": 1, "div": 1, "add": 1, "mul": 1},
+    "cosh": {"exp": 1, "div": 1, "add": 1, "mul": 1},
+    "asinh": {"log": 1, "sqrt": 1, "mul": 1, "add": 2},
+    "acosh": {"log": 1, "sqrt": 1, "mul": 1, "add": 2},
+    "atanh": {"log": 1, "div": 1, "mul": 1, "add": 2},
+    "sinc": {"trig": 1, "div": 1, "mul": 1},
+    "hypot": {"mul": 2, "add": 1, "sqrt": 1},
+    "polar": {"trig": 2, "mul": 2},
+    "logit": {"log": 1, "div": 1, "add": 1},
+    "logaddexp": {"compare": 1, "add": 3, "exp": 1, "log": 1},
+    "logaddexp2": {"compare": 1, "add": 3, "exp": 1, "log": 1},
+    "nan_to_num": {"compare": 3, "select": 3},
+    "hardshrink": {"compare": 2, "select": 1},
+    "softshrink": {"compare": 2, "add": 1},
+    "rrelu_with_noise": {"random": 1, "compare": 1, "mul": 1},
+    "fmod": {"div": 1, "mul": 1, "add": 1},
+    "_add_relu": {"add": 1, "compare": 1},
+    "exponential": {"random": 1, "log": 1, "mul": 1},
+    "geometric": {"random": 1, "log": 1, "mul": 1},
+    "cauchy": {"random": 1, "trig": 1, "mul": 1, "add": 1},
+    "log_normal": {"random": 1, "exp": 1, "mul": 1, "add": 1},
     "remainder": {"div": 1, "mul": 1, "add": 1},
     "floor_divide": {"div": 1, "add": 1},
 }

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
-from snnvtg.energy.provenance import Mark, Provenance
+from snnvtg.energy.neurons import LIF_UPDATE, NeuronKind
+from snnvtg.energy.origin import Mark, Origin
+from snnvtg.energy.provenance import Provenance
 from snnvtg.energy.rules.call import counts
 
 Arguments = dict[str, Any]
@@ -28,6 +30,15 @@ def _bytes(*tensors: Tensor | None) -> int:
     return sum(t.numel() * t.element_size() for t in tensors if t is not None)
 
 
+def _fired(spikes: Tensor) -> int:
+    """Entries other than 0; zeros and ones of float32 add up exactly, and four times as fast as they are counted."""
+    if spikes.dtype is torch.float32 and spikes.numel() < 2**24:
+        total = float(spikes.sum())
+        if total == total:  # not a NaN, which is no zero either
+            return int(total)
+    return int(spikes.count_nonzero())
+
+
 def neuron_record(
     current_entries: int, updates: int, spikes: Tensor, *, fired: int, steps: int, width: int, summed: bool
 ) -> OpRecord:
@@ -37,7 +48,7 @@ def neuron_record(
     """
     return OpRecord(
         op="lif",
-        counts=counts(mul=updates, add=updates, compare=updates, select=updates),
+        counts=counts(**{kind: each * updates for kind, each in LIF_UPDATE.items()}),
         width=width,
         num_timesteps=steps,
         read_bytes=current_entries * width // 8,
@@ -93,7 +104,7 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
             num_timesteps=1 if repeated else steps,
             weight_bytes=_bytes(a["scale"], a["shift"]),
         )
-    fired = round(float(spikes.double().sum()) * steps) if averaged else int(spikes.count_nonzero())
+    fired = round(float(spikes.double().sum()) * steps) if averaged else _fired(spikes)
     width = max(32, _bits(current))  # the state is kept in float32 at least
     summed = provenance.get(current) is Mark.SUM
     yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
@@ -103,8 +114,13 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
         added = int((spikes.double() * steps).round().clamp(max=steps - 1).sum())
         made = {"add": (added, dense), **counts(mul=spikes.numel())}
         yield OpRecord(op="lif.mean", counts=made, width=width, num_timesteps=steps, spikes_in=fired, dense_in=updates)
+        name = provenance.where or "lif"
+        once = Origin(Mark.SPIKE, source=name)  # the mean of one step is its spikes
+        ended = Origin(since=f"the mean over time in {name}, from {name}")
+        provenance.set(spikes, provenance.interned(once if steps == 1 else ended))
     else:
-        provenance.set(spikes, Mark.SPIKE, steps)
+        origin = Origin(Mark.SPIKE, num_timesteps=steps, source=provenance.where or "lif")
+        provenance.set(spikes, provenance.interned(origin))
 
 
 def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpRecord]:
@@ -115,7 +131,8 @@ def encode(a: Arguments, out: Tensor, provenance: Provenance) -> Iterator[OpReco
     """
     p, n = a["p"], out.numel()
     once = {"add": 2 * p.numel(), "mul": p.numel()} if a["code"] == "latency" else {"random": n}
-    provenance.set(out, Mark.SPIKE, a["num_timesteps"])
+    source = provenance.where or "the encoder"
+    provenance.set(out, provenance.interned(Origin(Mark.SPIKE, num_timesteps=a["num_timesteps"], source=source)))
     yield OpRecord(
         op="encode",
         counts=counts(**once, compare=n),
@@ -225,10 +242,19 @@ LEAF_OPS: dict[str, LeafOpRule] = {
 }
 
 
-def third_party_neuron(current: Tensor | None, spikes: Tensor, provenance: Provenance) -> OpRecord:
-    """A neuron of another library: its output counts one update an entry; marks the spikes."""
+def library_neuron(kind: NeuronKind, spikes: Tensor, *, steps: int, spiking: bool, summed: bool) -> OpRecord:
+    """A neuron of another library: `kind.update` for every entry of its output."""
     entries, width = spikes.numel(), _bits(spikes)
-    summed = provenance.get(current) is Mark.SUM
-    provenance.set(spikes, Mark.SPIKE)
-    fired = int(torch.count_nonzero(spikes))
-    return neuron_record(entries, entries, spikes, fired=fired, steps=1, width=width, summed=summed)
+    update = {name: each * entries for name, each in (kind.update or {}).items()}
+    return OpRecord(
+        op="encode" if kind.encoder else "lif",
+        counts=counts(**update),
+        width=width,
+        num_timesteps=steps,
+        read_bytes=entries * width // 8,
+        written_bytes=_bytes(spikes),
+        state_bytes=2 * kind.num_states * entries * width // 8,
+        spikes_out=int(spikes.count_nonzero()) if spiking else 0,
+        dense_in=0 if summed else entries,
+        outputs=entries,
+    )

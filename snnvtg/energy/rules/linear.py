@@ -22,6 +22,8 @@ def product(call: Call, left: Tensor, right: Tensor) -> Counts:
     rows, inner, columns = left.shape[-2], left.shape[-1], right.shape[-1]
     batch = math.prod(left.shape[:-2])
     dense = batch * rows * inner * columns
+    if left.layout is not torch.strided or right.layout is not torch.strided:
+        return _sparse(call, left, right)
     left_fires, right_fires = call.is_spike(left), call.is_spike(right)
     if not left_fires and not right_fires:
         call.dense_in = right.numel() if call.is_weight(left) else left.numel()
@@ -35,6 +37,22 @@ def product(call: Call, left: Tensor, right: Tensor) -> Counts:
     driving, fan_out = (left, columns) if left_fires else (right, rows)
     call.spikes_in, call.dense_in = int(driving.count_nonzero()), driving.numel()
     return {"ac": (call.spikes_in * fan_out, dense)}
+
+
+def _sparse(call: Call, left: Tensor, right: Tensor) -> Counts:
+    """Each entry that is stored meets a row or column of the other operand; both sparse: on the average."""
+    rows, inner, columns = left.shape[-2], left.shape[-1], right.shape[-1]
+    stored = [tensor._nnz() if tensor.layout is not torch.strided else None for tensor in (left, right)]
+    if None not in stored:
+        pairs = -(-stored[0] * stored[1] // max(inner, 1))
+    else:
+        pairs = stored[0] * columns if stored[1] is None else stored[1] * rows
+    sparse = left if stored[0] is not None else right
+    if not call.is_spike(sparse):
+        call.dense_in = sparse._nnz()
+        return {"mac": (pairs, pairs)}
+    call.spikes_in, call.dense_in = sparse._nnz(), sparse.numel()
+    return {"ac": (pairs, rows * inner * columns)}
 
 
 def mm(call: Call) -> Counts:

@@ -121,8 +121,8 @@ def max_pool(call: Call) -> Counts:
 def sort(call: Call) -> Counts:
     """n·⌈log2 n⌉ comparisons a row; selections (topk, median) are priced as sorts."""
     x = call.args[0]
-    position = {"sort": 1, "median": 1}.get(call.name, 2)
-    axis = call.arg(position, "dim", None if call.name == "median" else -1)
+    position = {"sort": 1, "median": 1, "nanmedian": 1, "mode": 1}.get(call.name, 2)
+    axis = call.arg(position, "dim", None if "median" in call.name else -1)
     if x.dim() == 0:
         return {}
     n = x.numel() if axis is None else x.shape[axis if isinstance(axis, int) and not isinstance(axis, bool) else -1]
@@ -147,8 +147,58 @@ def placed(call: Call) -> Counts:
 
 def interpolated(call: Call) -> Counts:
     """Linear interpolation: two products and an add an entry and axis."""
-    axes = 2 if "bilinear" in call.name else 1
+    axes = 3 if "trilinear" in call.name else 2 if "bilinear" in call.name else 1
     return counts(mul=2 * axes * call.numel, add=axes * call.numel)
+
+
+def searched(call: Call) -> Counts:
+    """searchsorted(sorted, values), bucketize(values, sorted), isin: a binary search for each entry."""
+    first, second = call.args[:2]
+    line = first if call.name == "searchsorted" else second
+    n = line.shape[-1] if isinstance(line, Tensor) and line.dim() else 1
+    return counts(compare=call.numel * math.ceil(math.log2(n + 1)))
+
+
+def nonzeros(call: Call) -> Counts:
+    """A comparison an entry, and the adds of the count."""
+    n = call.args[0].numel()
+    return counts(compare=n, add=max(n - call.numel, 0))
+
+
+def histogram(call: Call) -> Counts:
+    """histc, bincount: a product to find the place, an add there."""
+    n = call.args[0].numel()
+    return counts(add=n, mul=n if call.name == "histc" else 0)
+
+
+def rms_norm(call: Call) -> Counts:
+    """_fused_rms_norm(x, shape, weight, eps): squares, their mean, 1/√, scale; then the weight."""
+    x, weight = call.args[0], call.arg(2, "weight")
+    n, rows = x.numel(), x.numel() // max(math.prod(call.args[1]), 1)
+    return counts(mul=2 * n + rows + (n if weight is not None else 0), add=n, sqrt=rows, div=rows)
+
+
+def weight_norm(call: Call) -> Counts:
+    """_weight_norm_interface(v, g, dim): the norm of each row, v · g / norm."""
+    n, rows = call.args[0].numel(), call.args[1].numel()
+    return counts(mul=2 * n, add=n - rows, sqrt=rows, div=rows)
+
+
+def sampled(call: Call) -> Counts:
+    """grid_sampler_2d, _3d: for each position its corners' weights, for each entry a product and an add a corner."""
+    corners, axes = (4, 2) if call.name.endswith("2d") else (8, 3)
+    positions = call.args[1].numel() // axes
+    if call.args[2] != 0:  # nearest
+        return counts(mul=axes * positions, add=2 * axes * positions)
+    return counts(
+        mul=corners * call.numel + (axes + corners) * positions,
+        add=(corners - 1) * call.numel + 2 * axes * positions,
+    )
+
+
+def bags(call: Call) -> Counts:
+    """_embedding_bag(table, indices, …): rows added up."""
+    return counts(add=max(call.args[1].numel() * call.args[0].shape[1] - call.numel, 0))
 
 
 REDUCTIONS: dict[str, Callable[[Call], Counts]] = {
@@ -170,11 +220,28 @@ REDUCTIONS: dict[str, Callable[[Call], Counts]] = {
     **dict.fromkeys(["_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d"], adaptive_pool),
     **dict.fromkeys(["adaptive_max_pool2d", "adaptive_max_pool3d"], compared),
     **dict.fromkeys(["max_pool2d_with_indices", "max_pool3d_with_indices"], max_pool),
-    **dict.fromkeys(["sort", "topk", "median", "kthvalue"], sort),
+    **dict.fromkeys(["sort", "topk", "median", "nanmedian", "kthvalue", "mode"], sort),
     **dict.fromkeys(["cumsum", "logcumsumexp"], cumulated),
     **dict.fromkeys(["index_put", "_index_put_impl", "_unsafe_index_put"], placed),
     **dict.fromkeys(["cummax", "cummin"], lambda call: counts(compare=call.numel)),
     "cumprod": lambda call: counts(mul=call.numel),
     **dict.fromkeys(["scatter_add", "index_add", "scatter_reduce"], scattered),
-    **dict.fromkeys(["upsample_linear1d", "upsample_bilinear2d"], interpolated),
+    **dict.fromkeys(["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"], interpolated),
+    "upsample_bicubic2d": lambda call: counts(mul=20 * call.numel, add=15 * call.numel),
+    **dict.fromkeys(["searchsorted", "bucketize", "isin"], searched),
+    "count_nonzero": nonzeros,
+    "trace": lambda call: counts(add=max(min(call.args[0].shape) - 1, 0)),
+    **dict.fromkeys(["histc", "bincount"], histogram),
+    "col2im": lambda call: counts(add=call.args[0].numel()),
+    "_fused_rms_norm": rms_norm,
+    "_weight_norm_interface": weight_norm,
+    **dict.fromkeys(["grid_sampler_2d", "grid_sampler_3d"], sampled),
+    **dict.fromkeys(["_embedding_bag", "_embedding_bag_forward_only"], bags),
+    **dict.fromkeys(["fractional_max_pool2d", "fractional_max_pool3d"], compared),
+    **dict.fromkeys(["unique_consecutive", "_aminmax"], lambda call: counts(compare=call.args[0].numel())),
+    **dict.fromkeys(["renorm", "embedding_renorm"], lambda call: counts(mul=2 * call.numel, add=call.numel)),
+    "multinomial": lambda call: counts(random=call.numel, add=call.args[0].numel(), compare=call.numel),
+    "_masked_softmax": lambda call: counts(
+        select=call.numel, compare=call.numel, add=2 * call.numel, exp=call.numel, div=call.numel
+    ),
 }

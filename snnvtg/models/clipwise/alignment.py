@@ -1,8 +1,8 @@
 """A linear alignment of words and clips, fitted in closed form instead of trained.
 
-Two thousand queries are few for a network that has to find out from nothing which words go with which clips: it
-learns its videos by heart. Ridge regression from a query to the mean clip of its moment has one setting and no
-training, generalises from the same queries, and is wrong in other places than the network is.
+Two thousand queries are few for a network that has to learn from scratch which words go with which clips: it
+memorises its videos. Ridge regression from a query to the mean clip of its moment has one setting and no
+training, generalises from the same queries, and makes other mistakes than the network does.
 """
 
 import zlib
@@ -27,7 +27,7 @@ class RidgeAlignment(nn.Module):
     words. W and b solve min Σ‖q W + b − m‖² + ridge ‖W‖² with m the mean x of the query's moment. They are fitted
     once, before training, and fixed.
 
-    What the map says of the queries it was fitted on is too good: a network trained on top would trust it too much.
+    On the queries it was fitted on the map is too accurate: a network trained on top would trust it too much.
     In training, a query is therefore read by a map fitted without its video and a fifth of the others (cross-fitting).
     """
 

@@ -21,7 +21,7 @@ def predict_windows(
 
     Clip i proposes the window (c_i − d_s, c_i + d_e) around its centre c_i = (i + 0.5) · clip length, cut to the
     video. `clip` returns these, ranked by the clip's foreground probability. `expected_iou` ranks every window between
-    two clip borders by its mean IoU with the proposals, weighed by their softmax: where the clips disagree it answers
+    two clip edges by its mean IoU with the proposals, weighted by their softmax: where the clips disagree it answers
     with what they agree on.
     """
     logits, boundaries, saliency = (
@@ -53,21 +53,21 @@ def clip_windows(logits: Tensor, boundaries: Tensor, end: float) -> Tensor:
 
 
 def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, temperature: float = 0.45) -> Tensor:
-    """(K, 3): every window between two clip borders, the K = 100 best of them.
+    """(K, 3): every window between two clip edges, the K = 100 best of them.
 
     The score is the expected IoU times the probability of the video's best clip: the first ranks the windows of one
     video, the second says whether the video holds the moment, and so compares windows of two videos.
-    Beyond 200 clips only the 200 heaviest proposals count, and only borders next to one of theirs: all windows of an
-    hour against all its proposals would be ten thousand million pairs.
+    Beyond 200 clips only the 200 heaviest proposals count, and only edges next to one of theirs: all windows of an
+    hour against all its proposals would be ten billion pairs.
     """
     proposals = clip_windows(logits, boundaries, end)[:, :2]
-    borders = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)
+    edges = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)
     if len(logits) > MOST_PROPOSALS:
         heaviest = logits.topk(MOST_PROPOSALS).indices
         proposals, logits = proposals[heaviest], logits[heaviest]
-        borders = torch.cat([borders[[0, -1]], proposals.round().clamp(max=end).flatten()]).unique()
-    first, last = torch.triu_indices(len(borders), len(borders), 1)
-    candidates = torch.stack([borders[first], borders[last]], 1)
+        edges = torch.cat([edges[[0, -1]], proposals.round().clamp(max=end).flatten()]).unique()
+    first, last = torch.triu_indices(len(edges), len(edges), 1)
+    candidates = torch.stack([edges[first], edges[last]], 1)
     held = logits.max().sigmoid()
     weight = (logits / temperature).softmax(0)
     score = pairwise_iou(candidates, proposals) @ weight

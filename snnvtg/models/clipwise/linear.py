@@ -44,7 +44,7 @@ def windows(scores: list[np.ndarray], split: GroundingDataset, level: float) -> 
         before = np.concatenate([[0.0], np.cumsum(score - level)])
         sums = np.where(np.triu(np.ones((len(before),) * 2, dtype=bool), 1), before - before[:, None], -np.inf)
         first, last = np.unravel_index(np.argmax(sums), sums.shape)
-        start, end = (min(border * split.clip_length, query.duration) for border in (first, last))
+        start, end = (min(edge * split.clip_length, query.duration) for edge in (first, last))
         window = (float(start), float(end), float(sums[first, last]))
         predictions.append(Prediction(query.qid, query.query, query.vid, (window,), tuple(score.tolist())))
     return predictions

@@ -31,7 +31,7 @@ class ClipwiseConfig:
     num_blocks: int = 6
     num_heads: int = 8
     centre_videos: bool = False
-    """subtract from each clip its video's mean: what all clips share cannot tell them apart, only be memorised"""
+    """subtract from each clip its video's mean: what all clips share cannot tell them apart and is only memorised"""
     position: Literal["sinusoidal", "none"] = "sinusoidal"
     dropout: float = 0.1
     input_dropout: float = 0.3
@@ -40,7 +40,7 @@ class ClipwiseConfig:
     """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
     alignment: Literal["none", "ridge"] = "none"
     """ridge: add to the foreground logit a multiple of what a linear map from words to clips, fitted in closed form to
-    the training set, says of the clip (see `layers.alignment`); not in the paper"""
+    the training set, says of the clip (see `clipwise.alignment`); not in the paper"""
     alignment_ridge: float = 1000.0
     """how strongly that map is held to zero, as ridge regression's λ; the more queries there are, the less it holds"""
     decoding: Decoding = "clip"
@@ -101,7 +101,7 @@ class ClipwiseModel(GroundingModel):
             self.alignment.fit(train)
 
     def forward(self, batch: Batch) -> ClipwiseOutput:
-        """Dense output for every clip of `batch`; rows under padding mean nothing."""
+        """Dense output for every clip of `batch`; rows under padding are meaningless."""
         video = centred(batch.video, batch.video_mask) if self.config.centre_videos else batch.video
         vis, tex = self.project_vis(video), self.project_tex(batch.text)
         if self.config.position == "sinusoidal":

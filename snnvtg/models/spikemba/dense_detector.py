@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class DenseDetector(nn.Module):
     """Eq. 5 without SNN: softmax attention with the detector's own four projections and normalisations.
 
-    Each of them once instead of the last ones T times; its output (1, B, M, C) takes the place of the spikes. Nothing
-    is folded or fused in one of the two that is not in the other.
+    Each of them runs once, not the last ones T times; its output (1, B, M, C) takes the place of the spikes. Nothing
+    is folded or fused in one of the two and not in the other.
     """
 
     def __init__(self, spiking: nn.Module):

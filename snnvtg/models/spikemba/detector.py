@@ -21,7 +21,7 @@ class SpikingSaliencyDetector(nn.Module):
 
     The paper leaves X undefined. `direct` encoding makes it the current of every time step, so its projections are
     computed once, not T times; with `poisson` and `latency` it becomes spikes first, T steps of them, whose projections
-    add up weights instead of multiplying. There is no softmax. The paper prints BN before the last neuron only;
+    add weights up instead of multiplying. There is no softmax. The paper prints BN before the last neuron only;
     `qkv_bn` puts one before the other three as well, without which their currents have no scale to meet the threshold
     with. Where X is spikes its statistics run over T too, as those of the last one do.
     """

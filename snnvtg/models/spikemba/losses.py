@@ -23,7 +23,7 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
     contrastive_form: Literal["infonce", "printed"] = "infonce"
     contrastive_temperature: float = 0.07
     rate: float = 0.0
-    """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter beside the others"""
+    """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter next to the others"""
     rate_target: float = 0.1
     """spikes per neuron and step up to which a LIF layer pays nothing"""
 
@@ -68,8 +68,8 @@ def contrastive_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossC
 def rate_loss(rates: Mapping[str, Tensor], config: SpikeMbaLossConfig) -> Tensor:
     """Mean over the LIF layers of max(0, rate − target)², the rate being spikes per neuron and step of the layer.
 
-    The upper-bound form of Cramer et al. (2020) and Zenke & Vogels (2021), on layers as wholes. One-sided, for what it
-    is after is energy: a layer below the target costs less, and the two-sided (rate − target)² of Bellec et al. (2018)
+    The upper-bound form of Cramer et al. (2020) and Zenke & Vogels (2021), on whole layers. One-sided, because its
+    aim is energy: a layer below the target costs less, and the two-sided (rate − target)² of Bellec et al. (2018)
     would make it fire. All four layers of a detector count: the spikes of Q, K and V drive the attention products,
     the output's feed MRM.
     """

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from snnvtg.errors import InputError
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
 from snnvtg.models.clipwise import ClipwiseModel
@@ -174,6 +175,8 @@ class SpikeMba(ClipwiseModel):
 
     def losses(self, output: SpikeMbaOutput, batch: Batch) -> dict[str, Tensor]:
         """L_all = α_c L_con + α_s L_s + α_e L_e, with the named additions."""
+        if self.training and self.config.loss.rate and output.spikes and not output.rates:
+            raise InputError("loss.rate: expected the firing rates of a run in training mode; call model.train() first")
         return super().losses(output, batch) | spike_losses(output, batch, self.config.loss)
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:

@@ -1,4 +1,4 @@
-"""What SpikeMba returns beside its clips: the spikes."""
+"""What SpikeMba returns besides its clips: the spikes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

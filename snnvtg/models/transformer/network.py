@@ -41,7 +41,7 @@ CONFIGS = {
         loss=ClipwiseLossConfig(overlap=1.0, entropy_negatives="batch"),
     ),
 }
-"""settings by preset: those of the model it stands beside in Table 4"""
+"""settings by preset: those of the model it is compared with in Table 4"""
 
 
 class Transformer(ClipwiseModel):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.energy import Ledger
-from snnvtg.models import SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMbaConfig
 from tests.energy.networks import CURRENT, SpikesThroughConvolution
 
 TINY = SpikeMbaConfig(

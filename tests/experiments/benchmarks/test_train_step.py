@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graph_capture import graphed
-from snnvtg.models import SpikeMba, SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 from step_parts import by_part, random_batch, rival_pieces, steps
 
 

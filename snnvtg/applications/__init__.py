@@ -1,0 +1,1 @@
+"""What a trained model is used for: asking in words, scoring files of answers."""

@@ -1,0 +1,195 @@
+"""From an operation that torch executed to its record.
+
+What an operation counts follows from the shapes of its operands and where they come from, unless spikes are among them.
+So the record of one that was seen before is the same record again, and looking that up is most of what a ledger does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from snnvtg.energy.account import OpRecord
+from snnvtg.energy.bounds import most_operations
+from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in
+from snnvtg.energy.findings import Findings
+from snnvtg.energy.modules import RunningModules
+from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
+from snnvtg.energy.provenance import Provenance, storage_of
+from snnvtg.energy.rules import Call
+from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
+
+MOST_KNOWN = 16384
+VALUES, MASKS, SPIKES, UNKNOWN = range(4)
+
+
+class Known(NamedTuple):
+    """A record, where the operation's results come from, and the operands' origins, whose ids are in the key."""
+
+    record: OpRecord
+    results: tuple[Origin, ...] | None
+    inputs: tuple[Origin, ...]
+
+
+class Recorder:
+    """Makes records and follows origins. `phase()` says which pass runs; `refuse` and `read` are the ledger's."""
+
+    def __init__(
+        self,
+        provenance: Provenance,
+        running: RunningModules,
+        findings: Findings,
+        *,
+        phase: Callable[[], str],
+        write: Callable[[OpRecord], None],
+        read: Callable[[Sequence[Tensor]], None],
+        refuse: Callable[[str], None],
+        skip_zero_weights: bool,
+    ):
+        self.provenance, self.running, self.findings = provenance, running, findings
+        self.phase, self.write, self.read, self.refuse = phase, write, read, refuse
+        self.skip_zero_weights = skip_zero_weights
+        self._known: dict[tuple, Known] = {}
+
+    def operation(self, facts: Operation, args: tuple, kwargs: dict, out: Any) -> None:
+        """Record an operation and say where its results come from."""
+        key: list[Any] = [facts, self.provenance.where, self.phase(), self.running.hides]
+        operands: list[Tensor] = []
+        origins: list[Origin] = []
+        holds = self._describe(args, key, operands, origins)
+        for name, value in kwargs.items():
+            if name not in facts.out:
+                key.append(name)
+                holds = max(holds, self._describe((value,), key, operands, origins))
+        if isinstance(out, Tensor):
+            results = (out,)
+            key.append(out.shape)
+        else:
+            results = tuple(tensors_in((out,)))
+            key += [result.shape for result in results]
+        if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
+            holds = UNKNOWN  # x − x is zero
+        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
+            self._new(facts, args, kwargs, out, operands, origins, results)
+            return
+        whole = tuple(key)
+        known = self._known.get(whole)
+        if known is None:
+            record = self._new(facts, args, kwargs, out, operands, origins, results)
+            self._remember(whole, record, results, origins)
+            return
+        if known.results is not None:
+            for result, origin in zip(results, known.results, strict=True):
+                self.provenance.set(result, origin)
+        if known.record is not None:
+            self.write(known.record)
+
+    def _remember(self, key: tuple, record: OpRecord | None, results: Sequence[Tensor], origins: list[Origin]) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        after = tuple(self.provenance.origin(result) for result in results)
+        if record is not None:
+            record.shared = True
+        told = after if any(origin is not NOWHERE for origin in after) else None
+        self._known[key] = Known(record, told, tuple(origins))
+
+    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> int:
+        """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
+        holds, origin_of = VALUES, self.provenance.origin
+        for value in values:
+            if isinstance(value, Tensor):
+                origin = origin_of(value)
+                operands.append(value)
+                origins.append(origin)
+                key += value.shape, value.dtype, id(origin)
+                if origin is not NOWHERE and origin is not WEIGHT:
+                    if origin.mark is Mark.EMPTY or origin.pending is not None:
+                        holds = UNKNOWN
+                    elif origin.mark in BINARY:
+                        holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
+                if is_expanded(value):
+                    holds = UNKNOWN
+            elif isinstance(value, tuple | list):
+                key.append(len(value))
+                holds = max(holds, self._describe(value, key, operands, origins))
+            else:
+                key.append(value)
+        return holds
+
+    @staticmethod
+    def _is_repeatable(facts: Operation, holds: int, operands: list[Tensor]) -> bool:
+        """Whether binary operands are met by their shape alone: no spikes counted, no one-element factor told apart."""
+        if holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
+            return False
+        return all(operand.numel() != 1 for operand in operands)
+
+    def _new(self, facts, args, kwargs, out, operands, origins, results) -> OpRecord | None:
+        """Count an operation that was not seen before, or not alike."""
+        if facts.aliases and not facts.mutates:  # a view's origin lies on the storage it shares
+            read = {id(storage_of(tensor)) for tensor in operands}
+            results = [tensor for tensor in results if id(storage_of(tensor)) not in read]
+        record = None
+        if not (self.running.hides and facts.hidden_in_neurons):
+            record = OpRecord(facts.title, {}, priced=facts.known)
+            self._sizes(record, facts, operands, origins, results)
+            if facts.rule is not None:
+                self._count(record, facts, Call(facts.name, args, kwargs, out, self.provenance), origins, operands)
+            elif not facts.known:
+                self.refuse(facts.title)
+                record.hidden = most_operations(operands, results, pointwise=facts.pointwise)
+        self.provenance.follow(facts.name, args, kwargs, origins, results, mutates=facts.mutates, ends=facts.product)
+        if record is not None:
+            self._results(record, results)
+            record.module, record.phase = self.provenance.where, self.phase()
+            self.write(record)
+        return record
+
+    def _sizes(self, record: OpRecord, facts: Operation, operands, origins: list[Origin], results) -> None:
+        """Bytes that are read, and the width of the numbers; a lookup reads what it returns."""
+        width = 0
+        for position, (operand, origin) in enumerate(zip(operands, origins, strict=True)):
+            itemsize, size = operand.element_size(), stored_bytes(operand)
+            if facts.looks_up and position == 0:
+                record.table_bytes, size = size, min(size, sum(stored_bytes(result) for result in results))
+            if origin.mark is Mark.WEIGHT:
+                record.weight_bytes += size
+            else:
+                record.read_bytes += size
+                if origin.mark is Mark.EMPTY and not facts.allocates and not (facts.overwrites and position == 0):
+                    self.read([operand])
+            if itemsize > width and operand.is_floating_point():
+                width = itemsize
+        record.width = 8 * width or 32
+
+    def _count(self, record, facts: Operation, call: Call, origins: list[Origin], operands: list[Tensor]) -> None:
+        """The rule's counts, and what drives a product."""
+        call.skip_zero_weights = self.skip_zero_weights
+        counts = facts.rule(call)
+        if facts.name not in TRANSFORMS and any(operand.is_complex() for operand in operands):
+            counts = in_reals(counts)
+        record.counts = counts
+        record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands
+        if call.bias is not None:
+            record.bias_bytes = call.bias.numel() * call.bias.element_size()
+        if "ac" in counts:
+            record.driven_by = ", ".join(dict.fromkeys(o.source for o in origins if o.mark is Mark.SPIKE and o.source))
+        if "mac" in counts:
+            record.dense_since = next((o.since for o in origins if o.since), "") or self._complement(origins)
+            for origin in origins:
+                if origin.mark is Mark.MASK and origin.source:
+                    self.findings.comparing.setdefault(origin.source, self.running.class_of(origin.source))
+
+    @staticmethod
+    def _complement(origins: list[Origin]) -> str:
+        quiet = [origin.source for origin in origins if origin.mark is Mark.QUIET and origin.source]
+        return f"1 − spikes, from {quiet[0]}" if quiet else ""
+
+    def _results(self, record: OpRecord, results: list[Tensor]) -> None:
+        if "ac" in record.counts and results:
+            steps = self.provenance.origin(results[0]).num_timesteps
+            self.provenance.set(results[0], self.provenance.interned(Origin(Mark.SUM, num_timesteps=steps)))
+        for result in results:
+            entries = result.numel()
+            record.written_bytes += entries * result.element_size()
+            record.outputs += entries
+            record.num_timesteps = max(record.num_timesteps, self.provenance.origin(result).num_timesteps)

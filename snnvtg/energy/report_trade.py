@@ -1,0 +1,44 @@
+"""Accuracy against energy: one network read out at every T, and networks of a sweep retrained for each."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from snnvtg.errors import InputError
+
+TOLD_APART = ("model", "row", "slots")
+"""columns of a sweep's table that make another series, where they are"""
+
+
+def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep: Path | None = None) -> pd.DataFrame:
+    """Rows of series, energy_pj (45 nm, fp32), the metric and a label; `models` and `accuracy` are a report's."""
+    spiking = models[models["cost_model"] == "45nm_fp32"].merge(accuracy, on="num_timesteps")
+    if metric not in spiking:
+        raise InputError(f"--metric: expected one of {', '.join(map(str, accuracy.columns[1:]))}, got {metric!r}")
+    rows = pd.DataFrame(
+        {
+            "series": "one model read out at T",
+            "energy_pj": spiking["spiking_pj"],
+            metric: spiking[metric],
+            "label": [f"T={step}" for step in spiking["num_timesteps"]],
+        }
+    )
+    return rows if sweep is None else pd.concat([rows, _retrained(sweep, metric)[rows.columns]], ignore_index=True)
+
+
+def _retrained(sweep: Path, metric: str) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(sweep)
+        steps = next(name for name in ("num_timesteps", "model.num_timesteps") if name in table)
+        table = table.dropna(subset=["energy_pj", metric, steps])
+        series = [name for name in TOLD_APART if name in table and table[name].nunique() > 1]
+        means = table.groupby([*series, steps])[["energy_pj", metric]].mean().reset_index()
+    except (OSError, KeyError, StopIteration, pd.errors.ParserError) as error:
+        expected = f"num_timesteps, energy_pj and {metric}"
+        raise InputError(
+            f"{sweep}: expected the CSV of experiments/timestep_sweep.py, with {expected} ({error})"
+        ) from None
+    names = means[series].astype(str).agg(", ".join, axis=1) if series else pd.Series("", index=means.index)
+    return means.assign(
+        series=("retrained at T, " + names).str.removesuffix(", "), label="T=" + means[steps].astype(int).astype(str)
+    )

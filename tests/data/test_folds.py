@@ -1,0 +1,47 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from snnvtg.data.folds import fold_of, without_fold
+from snnvtg.data.source import DataSource
+from snnvtg.data.synthetic import SyntheticConfig, generate
+from snnvtg.errors import InputError
+
+TINY = SyntheticConfig(num_train=12, num_val=4, num_test=4, min_clips=12, max_clips=14, long_range_fraction=0)
+
+
+def test_every_training_query_is_answered_once_by_a_model_that_has_not_seen_its_video():
+    data = generate(TINY)
+    answered = []
+    for fold in range(3):
+        part = without_fold(data, fold, 3)
+        assert not {q.vid for q in part.train.queries} & {q.vid for q in part.test.queries}
+        assert part.val is data.val
+        answered += [q.qid for q in part.test.queries]
+    assert sorted(answered) == sorted(q.qid for q in data.train.queries)
+
+
+def test_a_source_with_a_fold_is_that_fold():
+    part = DataSource(fold=1, folds=3, synthetic=TINY).load()
+    expected = without_fold(generate(TINY), 1, 3)
+    assert (part.checksum, part.name) == (expected.checksum, "synthetic without fold 2 of 3")
+    assert part.test.queries == expected.test.queries
+
+
+def test_queries_of_one_video_share_a_fold():
+    data = generate(TINY).train
+    doubled = dataclasses.replace(data, queries=(*data.queries, *data.queries), texts=(*data.texts, *data.texts))
+    folds = fold_of(doubled, 3)
+    np.testing.assert_array_equal(folds[: len(data)], folds[len(data) :])
+
+
+@pytest.mark.parametrize("folds", [1, 13])
+def test_a_number_of_folds_that_cannot_be_is_refused(folds):
+    with pytest.raises(InputError, match="folds: expected 2 to 12"):
+        fold_of(generate(TINY).train, folds)
+
+
+def test_a_fold_beyond_the_last_is_refused():
+    with pytest.raises(InputError, match="fold: expected a number from 0 to 3, got 4"):
+        DataSource(fold=4)

@@ -1,0 +1,121 @@
+import dataclasses
+
+import pytest
+import torch
+
+from snnvtg.errors import InputError
+from snnvtg.models.clipwise.model import sinusoids
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
+
+VARIANTS = [
+    {},
+    {"num_timesteps": 1},
+    {"num_slots": 0},
+    {"text_fusion": "concat"},
+    {"scan_direction": "forward", "slot_position": "prefix"},
+    {"use_ssd": False},
+    {"use_cmr": False},
+    {"encoding": "poisson"},
+    {"encoding": "latency", "num_timesteps": 1},
+    {"encoding": "latency", "attention_order": "values"},
+    {"qkv_bn": False, "attention_order": "values", "position": "none"},
+]
+
+
+def built(config, **changes):
+    torch.manual_seed(0)
+    return SpikeMba(dataclasses.replace(config, **changes), video_width=6, text_width=5)
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_a_query_alone_gives_what_it_gives_in_a_padded_batch(tiny, make_batch, changes):
+    model = built(tiny, **changes).eval()
+    together = model(make_batch())
+    for sample in range(3):
+        batch = make_batch([sample])
+        alone, count = model(batch), batch.video.shape[1]
+        torch.testing.assert_close(together.foreground_logits[sample, :count], alone.foreground_logits[0])
+        torch.testing.assert_close(together.boundaries[sample, :count], alone.boundaries[0])
+        torch.testing.assert_close(together.saliency[sample, :count], alone.saliency[0])
+        for padded, unpadded in zip(together.spikes, alone.spikes, strict=True):
+            assert torch.equal(padded[:, sample, :count], unpadded[:, 0])
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_gradient_reaches_every_parameter(tiny, make_batch, changes):
+    model = built(tiny, **changes).train()
+    output = model(make_batch())
+    parts = (output.foreground_logits, output.boundaries, output.saliency, *output.spikes)
+    sum((part * torch.randn_like(part)).sum() for part in parts).backward()
+    without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    # a bias in front of a batch normalisation has no effect; neither has a shift of all attention scores
+    effectless = ("q_proj.bias", "k_proj.bias", "v_proj.bias", "out_proj.bias", "score.bias")
+    assert {name for name in without if not name.endswith(effectless)} == set()
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_the_query_matters_everywhere(tiny, make_batch, changes):
+    model, batch = built(tiny, **changes).eval(), make_batch()
+    asked = model(batch)
+    other = model(dataclasses.replace(batch, text=batch.text.roll(1, 0)))
+    assert (asked.foreground_logits - other.foreground_logits).abs()[batch.video_mask].min() > 0
+
+
+def test_spikes_are_whole_and_binary(tiny, make_batch):
+    output = built(tiny)(make_batch())
+    assert [spikes.shape for spikes in output.spikes] == [(3, 3, 9, 16)] * 2
+    assert all(set(spikes.unique().tolist()) <= {0, 1} for spikes in output.spikes)
+
+
+def test_more_time_steps_can_be_read_out_of_a_built_model(tiny, make_batch):
+    model = built(tiny).eval()
+    model.num_timesteps = 7
+    assert model(make_batch()).spikes[0].shape[0] == 7
+
+
+def test_boundaries_are_never_negative(tiny, make_batch):
+    assert built(tiny)(make_batch()).boundaries.min() >= 0
+
+
+def test_paper_preset_has_the_published_shape():
+    config = SpikeMbaConfig()
+    assert (config.width, config.num_blocks, config.num_timesteps) == (256, 6, 8)
+    model = SpikeMba(config, video_width=514, text_width=300)
+    assert len(model.blocks) == 6
+    assert model.blocks[0].mrm.ssm.directions[0].A_log.shape == (512, 16)
+
+
+def test_sinusoids_are_those_of_the_formula():
+    table = sinusoids((4, 6), torch.zeros(1))
+    assert table[3, 2] == pytest.approx(torch.sin(torch.tensor(3 / 10000 ** (2 / 6))).item())
+    assert table[3, 3] == pytest.approx(torch.cos(torch.tensor(3 / 10000 ** (2 / 6))).item())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_timesteps": 0}, "num_timesteps: expected at least 1, got 0"),
+        ({"num_slots": -1}, "num_slots: expected at least 0, got -1"),
+        ({"num_heads": 7}, "num_heads: expected a divisor of width 256, got 7"),
+        ({"dropout": 1.0}, "dropout: expected a share in"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(changes, words):
+    with pytest.raises(InputError, match=words):
+        SpikeMbaConfig(**changes)
+
+
+def test_it_runs_in_mixed_precision(tiny, make_batch):
+    model, batch = built(tiny).train(), make_batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch)
+    parts = (output.foreground_logits, output.boundaries, output.saliency, output.spikes[-1])
+    sum((part.float() * torch.randn(part.shape)).sum() for part in parts).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    model.eval()
+    with torch.no_grad():
+        expected = model(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(batch)
+    mask = batch.video_mask
+    torch.testing.assert_close(output.boundaries.float()[mask], expected.boundaries[mask], rtol=0.1, atol=0.3)

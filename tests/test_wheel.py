@@ -1,0 +1,89 @@
+"""From an installed wheel, outside the repository: commands, sweeps, cost tables and C++ sources are all there."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "snnvtg"
+pytestmark = pytest.mark.slow
+
+
+PIP = (sys.executable, "-m", "pip")
+COMMIT = ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "theirs")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, built from a copy: a build folder left in the checkout would be packed too."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(PACKAGE, folder / "source" / "snnvtg", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "source")
+    build = ("--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+    subprocess.run([*PIP, "wheel", "--quiet", folder / "source", *build], check=True)
+    return next(folder.glob("snnvtg-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Run a command with the wheel in a folder of another project's repository; what it printed."""
+    project = tmp_path_factory.mktemp("their_project")
+    site = project / "env"
+    subprocess.run([*PIP, "install", "--quiet", "--no-deps", "--target", site, wheel], check=True)
+    for arguments in (("init", "-q"), COMMIT):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+
+    def run(*command):
+        environment = {**os.environ, "PYTHONPATH": str(site)}
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr, project
+
+    run.site = site
+    return run
+
+
+def test_every_file_that_is_no_python_is_in_the_wheel(wheel):
+    there = {str(p.relative_to(ROOT)) for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("snnvtg/")}
+    assert packed == there
+    suffixes = {Path(name).suffix for name in packed}
+    assert suffixes == {".py", ".cpp", ".hpp", ".json", ".yaml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--help",), "timestep-sweep"),
+        (("timestep-sweep", "--help"), "--timesteps"),
+        (("ablation", "--sweeps", "table4", "--help"), "--sweeps"),
+    ],
+)
+def test_the_commands_start(installed, arguments, shown):
+    for command in ([sys.executable, "-m", "snnvtg"], [str(installed.site / "bin" / "snnvtg")]):
+        status, said, _ = installed(*command, *arguments)
+        assert status == 0 and shown in said
+
+
+def test_a_models_own_sweeps_are_found(installed):
+    status, said, _ = installed(sys.executable, "-m", "snnvtg", "ablation", "--sweeps", "table5")
+    assert status == 2 and "SpikeMba has figure3, neuron, surrogates, table4, timesteps" in said
+
+
+def test_a_model_is_trained_and_provenance_names_no_commit_of_another_project(installed):
+    settings = ("training.epochs=1", "data.synthetic.num_train=25", "data.synthetic.num_val=4", "model.width=16")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    status, said, project = installed(sys.executable, "-m", "snnvtg", "train", *chosen, "--out", "run")
+    assert status == 0, said
+    written = json.loads((project / "run" / "metrics.json").read_text())
+    assert written["commit"] == "unknown (not a git checkout)"
+    assert written["command"].startswith("snnvtg train --set training.epochs=1")
+    where = "import snnvtg, snnvtg.energy; print(snnvtg.__file__, len(snnvtg.energy.COST_MODELS))"
+    _, said, _ = installed(sys.executable, "-c", where)
+    assert said.split() == [str(installed.site / "snnvtg" / "__init__.py"), "13"]
