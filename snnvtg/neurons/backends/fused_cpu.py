@@ -47,7 +47,8 @@ def run(direction: str, tensors: dict[str, Tensor | None], settings: dict[str, f
     """Run the kernel "forward" or "backward" on contiguous tensors, named as the fields of Problem."""
     problem = Problem(**settings)
     for name, tensor in tensors.items():
-        setattr(problem, name, None if tensor is None else tensor.data_ptr())
+        if tensor is not None:
+            setattr(problem, name, tensor.data_ptr())
     if problem.neurons == 0:
         return
     small = problem.steps * problem.neurons < SMALL
