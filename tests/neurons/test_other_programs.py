@@ -208,14 +208,14 @@ def test_cupy_layer_is_made_on_the_cpu_and_refused_for_a_cpu_tensor(cuda):
 def test_fused_layer_is_made_on_a_gpu_machine_without_a_compiler(cuda):
     cuda.setattr(native, "compiler", lambda: None)
     cuda.setattr(fused_triton, "missing", list)
-    native.load.cache_clear()
+    native.forget()
     fused_cpu.library.cache_clear()
     try:
         layer = LIF(backend="fused")
         with pytest.raises(BackendError, match=r"no C\+\+ compiler"):
             layer(torch.ones(2, 3))
     finally:
-        native.load.cache_clear()
+        native.forget()
         fused_cpu.library.cache_clear()
 
 

@@ -54,5 +54,5 @@ def run(direction: str, tensors: dict[str, Tensor | None], settings: dict[str, f
     small = problem.steps * problem.neurons < SMALL
     written = tensors["out"] if direction == "forward" else tensors["grad_current"]
     problem.stream = written is not None and written.nbytes > STREAM
-    problem.threads = 1 if small else torch.get_num_threads()
+    problem.threads = 1 if small else native.num_threads()
     getattr(library(), f"snnvtg_lif_{direction}")(ctypes.byref(problem))
