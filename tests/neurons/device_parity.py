@@ -1,4 +1,4 @@
-"""The fused LIF kernels on a device: every variant that triton_checks.py compiles, and conformance of values.
+"""The fused LIF kernels on a device: every variant that triton_checks.py compiles, and the whole conformance suite.
 
     python tests/neurons/device_parity.py --device cuda
     python tests/neurons/device_parity.py --device cpu        # the kernels in Triton's interpreter
@@ -36,51 +36,54 @@ def parameters(variant: dict) -> LIFParameters:
         detach_reset=variant.get("detach", True),
         surrogate=numbers[variant.get("surrogate", 0)],
         surrogate_alpha=variant.get("alpha", 2.0),
+        learn_beta=variant.get("beta_per_channel", False),
+        learn_threshold=variant.get("threshold_per_channel", False),
         truncate=variant.get("truncate"),
     )
 
 
 def tensors(variant: dict, device: str) -> dict[str, torch.Tensor]:
-    """What the variant is given, by the names of `lif`: 3 × 301 neurons, the same numbers on every device."""
+    """What the variant is given: 3 × 301 neurons, the same numbers on every device."""
     steps, dtype, channels = variant.get("steps", 8), variant.get("dtype", torch.float32), 301
-    given = variant.get("given", "").split()
+    names, state = variant.get("given", "").split(), state_dtype(dtype)
     shape = (3, channels) if variant.get("repeat") else (steps, 3, channels)
-    made = {"current": torch.randn(shape, dtype=torch.float64) + 0.5}
-    made["v"] = torch.randn(3, channels, dtype=torch.float64) if "state" in given else None
-    for name, value in (("beta", 0.6), ("threshold", 1.0)):
-        size = (channels,) if variant.get(f"{name}_per_channel") else () if variant.get("on_device") else None
-        made[name] = None if size is None else value + 0.05 * torch.randn(size, dtype=torch.float64)
-    for name, value in (("scale", 1.0), ("shift", 0.0)):
-        made[name] = value + 0.1 * torch.randn(channels, dtype=torch.float64) if name in given else None
-    wanted = {"current", *(word.removeprefix("grad_").replace("state", "v") for word in given if "grad_" in word)}
-    return {
-        {"threshold": "v_threshold"}.get(name, name): tensor.to(dtype if name == "current" else state_dtype(dtype))
-        .to(device)
-        .requires_grad_(name in wanted)
-        for name, tensor in made.items()
-        if tensor is not None
-    }
+    made = {"current": (torch.randn(shape, dtype=torch.float64) + 0.5).to(dtype)}
+    if "state" in names:
+        made["v"] = torch.randn(3, channels, dtype=torch.float64).to(state)
+    for name, key, value in (("beta", "beta", 0.6), ("threshold", "v_threshold", 1.0)):
+        if variant.get(f"{name}_per_channel"):
+            made[key] = (value + 0.05 * torch.randn(channels, dtype=torch.float64)).to(state)
+        elif variant.get("on_device"):
+            made[key] = torch.tensor(value, dtype=state)
+    if "scale" in names:
+        made["scale"] = 1 + 0.1 * torch.randn(channels, dtype=torch.float64).to(state)
+        made["shift"] = 0.1 * torch.randn(channels, dtype=torch.float64).to(state)
+    return {name: t.to(device).requires_grad_() for name, t in made.items()}
 
 
-def fused(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Spikes, state and, where asked for, potentials of the fused kernels."""
-    steps = variant.get("steps", 8) if variant.get("repeat") else None
-    options = {"num_timesteps": steps, "reduction": "mean" if variant.get("mean") else "none"}
-    traced = "potential" in variant.get("given", "").split()
-    return lif(parameters=parameters(variant), return_potential=traced, backend="fused", **options, **given)
+def traced(variant: dict) -> bool:
+    """Whether the variant returns potentials."""
+    return "grad_potential" in variant.get("given", "")
 
 
 def reference(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """What the loop gives for the same tensors."""
-    rest = {name: tensor for name, tensor in given.items() if name in ("v", "beta", "v_threshold")}
+    rest = {name: t for name, t in given.items() if name in ("v", "beta", "v_threshold")}
     current = given["current"]
     if "scale" in given:
         current = current * given["scale"] + given["shift"]
     if variant.get("repeat"):
         current = current.expand(variant.get("steps", 8), *current.shape)
-    traced = "potential" in variant.get("given", "").split()
-    spikes, *others = lif_reference(current, parameters(variant), return_potential=traced, **rest)
-    return (spikes.mean(0) if variant.get("mean") else spikes, *others)
+    spikes, *more = lif_reference(current, parameters(variant), return_potential=traced(variant), **rest)
+    return (spikes.mean(0) if variant.get("mean") else spikes), *more
+
+
+def fused(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """What the fused kernels give."""
+    steps = variant.get("steps", 8) if variant.get("repeat") else None
+    reduction = "mean" if variant.get("mean") else "none"
+    options = {"num_timesteps": steps, "reduction": reduction, "return_potential": traced(variant)}
+    return lif(parameters=parameters(variant), backend="fused", **options, **given)
 
 
 def compare(variant: dict, device: str) -> None:
@@ -93,20 +96,18 @@ def compare(variant: dict, device: str) -> None:
 
 
 def answer(variant: dict, run, device: str) -> dict[str, torch.Tensor]:
-    """Spikes, state, potentials and gradients by `run`, on the CPU."""
+    """Spikes, state and gradients by `run`, on the CPU."""
     torch.manual_seed(0)
     given = tensors(variant, device)
-    results = dict(zip(("spikes", "state", "potential"), run(variant, given), strict=False))
-    # where no gradient comes from the state or the potentials, the kernel is another one
-    given_gradients = {"state": "grad_state_out", "potential": "grad_potential"}
-    words = variant.get("given", "").split()
-    used = [t for name, t in results.items() if given_gradients.get(name, "") in ("", *words)]
+    results = run(variant, given)
+    # where no gradient comes from the state, the kernel is another one
+    used = [results[0], *([results[1]] if "grad_state_out" in variant.get("given", "") else []), *results[2:]]
     weights = [torch.cos(torch.arange(t.numel(), dtype=torch.float64)).view(t.shape).to(t) for t in used]
     loss = sum((t * w).sum() for t, w in zip(used, weights, strict=True))
-    wanted = {name: tensor for name, tensor in given.items() if tensor.requires_grad}
-    gradients = torch.autograd.grad(loss, list(wanted.values()))
-    results |= {f"gradient of {name}": g for name, g in zip(wanted, gradients, strict=True)}
-    return {name: tensor.detach().cpu() for name, tensor in results.items()}
+    gradients = torch.autograd.grad(loss, list(given.values()))
+    named = dict(zip(("spikes", "state", "potentials"), results, strict=False))
+    named |= {f"gradient of {name}": g for name, g in zip(given, gradients, strict=True)}
+    return {name: t.detach().cpu() for name, t in named.items()}
 
 
 def check(argument: tuple, device: str) -> None:
@@ -136,7 +137,7 @@ def prepare(device: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--every", type=int, default=1, help="only each so-manieth check of the conformance suite")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th check of the conformance suite only")
     options = parser.parse_args()
     device = options.device
     if device == "cpu":

@@ -31,8 +31,7 @@ def test_each_variant_is_launched_as_it_is_compiled_and_equals_the_reference(var
         asked |= {name: value for name, value in variant.items() if name not in ("dtype", "given", "on_device")}
         assert {name: settings[name] for name in asked} == asked
         assert tensors["current"].dtype == variant.get("dtype", torch.float32)
-    given = [pair for tensors, _ in launched.values() for pair in tensors.items()]
-    present = {name for name, tensor in given if tensor is not None}
+    present = {name for tensors, _ in launched.values() for name, tensor in tensors.items() if tensor is not None}
     assert present & {*GIVEN, *WANTED} == {"grad_current", *names}
 
 

@@ -60,6 +60,36 @@ def neuron_record(
     )
 
 
+def _beyond_one_state(a: Arguments, updates: int, fired: int, steps: int, width: int) -> Iterator[OpRecord]:
+    """The parts of snnvtg/neurons/extended.py, per neuron and step; a part's state is read and written like v's.
+
+    Synaptic current: a multiply, an add. Adaptation: a multiply, an add to the threshold, an add per spike. Refractory
+    period: a compare, three selects, a decrement. Recurrence: an accumulate per weight of a spike, the last step's too.
+    """
+    p, weight = a.get("parameters"), a.get("recurrent")
+    parts = {}
+    if p is not None and p.synapse is not None:
+        parts["synapse"] = counts(mul=updates, add=updates)
+    if p is not None and p.adaptation:
+        parts["adaptation"] = {**counts(mul=updates), "add": (updates + fired, 2 * updates)}
+    if p is not None and p.refractory:
+        parts["refractory"] = counts(compare=updates, select=3 * updates, add=updates)
+    for name, made in parts.items():
+        state = 2 * updates * width // 8
+        yield OpRecord(op=f"lif.{name}", counts=made, width=width, num_timesteps=steps, state_bytes=state)
+    if weight is not None:
+        fan_out = weight.shape[0] if weight.dim() == 2 else 1
+        yield OpRecord(
+            op="lif.recurrent",
+            counts={"ac": (fired * fan_out, updates * fan_out)},
+            width=width,
+            num_timesteps=steps,
+            weight_bytes=_bytes(weight),
+            spikes_in=fired,
+            dense_in=updates,
+        )
+
+
 def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
     """`lif(current, parameters, *, num_timesteps, scale, shift, reduction, …)`; marks the spikes."""
     current, spikes = a["current"], out[0] if isinstance(out, tuple) else out
@@ -78,6 +108,7 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
     width = max(32, _bits(current))  # the state is kept in float32 at least
     summed = provenance.get(current) is Mark.SUM
     yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
+    yield from _beyond_one_state(a, updates, fired, steps, width)
     if averaged:
         dense = updates - spikes.numel()
         added = int((spikes.double() * steps).round().clamp(max=steps - 1).sum())
