@@ -21,6 +21,7 @@ from snnvtg.energy.rules import Call
 from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 
 MOST_KNOWN = 16384
+STRIDED = torch.strided
 VALUES, MASKS, SPIKES, UNKNOWN = range(4)
 
 
@@ -110,10 +111,10 @@ class Recorder:
                         holds = UNKNOWN
                     elif origin.mark in BINARY:
                         holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
-                if value.layout is not torch.strided:  # its product depends on how many entries it stores
+                if value.layout is not STRIDED:  # its product depends on how many entries it stores
                     holds = UNKNOWN
-                elif 0 in (stride := value.stride()):  # an expanded axis is one entry of memory
-                    key.append(stride)
+                elif not value.is_contiguous():  # an expanded axis is one entry of memory
+                    key.append(value.stride())
             elif isinstance(value, tuple | list):
                 key.append(len(value))
                 holds = max(holds, self._describe(value, key, operands, origins))
