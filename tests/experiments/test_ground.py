@@ -9,10 +9,9 @@ import torch
 
 from snnvtg.applications.grounding import answer, open_video
 from snnvtg.data.text import GloveText
-from snnvtg.models import MODELS
+from snnvtg.models import MODELS, Recipe, TrainingConfig
 from snnvtg.models.transformer import TransformerConfig
 from snnvtg.records import Query
-from snnvtg.training import TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 
 CLIPS, WIDTH, TOP = 12, 3, 2
@@ -24,8 +23,9 @@ def save_checkpoint(path, config, name="spikemba", features=("clip",), **known):
     known = {"text_name": "glove", **known}
     video_width, text_width = WIDTH * len(features) + 2, 3
     torch.manual_seed(0)
-    state = MODELS[name][1](config, video_width, text_width).state_dict()
-    Checkpoint(name, config, TrainingConfig(), video_width, text_width, features, 2.0, state, {}, **known).save(path)
+    recipe = Recipe(MODELS[name], config, TrainingConfig())
+    state = MODELS[name](config, video_width, text_width).state_dict()
+    Checkpoint(recipe, video_width, text_width, features, 2.0, state, {}, **known).save(path)
     return path
 
 
