@@ -44,6 +44,10 @@ KEPT_APART = 4096
 """records beyond these are added up: memory does not grow with the number of batches"""
 
 
+_leaves: dict[tuple, list[OpRecord]] = {}
+"""records of leaf operations that any ledger has seen, by name, module, pass and shapes"""
+
+
 class UnpricedOperationError(InputError):
     """A strict ledger met an operation it has no rule for."""
 
@@ -92,7 +96,6 @@ class Ledger(Account):
         self._dispatched: Dispatched | None = None
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
-        self._leaves: dict[tuple, list[OpRecord]] = {}
 
     def register(self, operator: Any, rule: Rule | None) -> None:
         """Count an operator by `rule(call) -> counts`, before the block is entered; None: it computes nothing.
@@ -190,15 +193,15 @@ class Ledger(Account):
         where, phase = self.provenance.where, self._phase()
         shapes = shapes_of(arguments.values()) if name in BY_SHAPE else None
         key = (name, where, phase, tuple(arguments), shapes)
-        if shapes is not None and key in self._leaves:
-            return self._leaves[key]
+        if shapes is not None and key in _leaves:
+            return _leaves[key]
         records = list(LEAF_OPS[name](arguments, out, self.provenance))
         for record in records:
             record.module, record.phase, record.shared = where, phase, shapes is not None
         if shapes is not None:
-            if len(self._leaves) >= KEPT_APART:
-                self._leaves.clear()
-            self._leaves[key] = records
+            if len(_leaves) >= KEPT_APART:
+                _leaves.clear()
+            _leaves[key] = records
         return records
 
     def _enter_backward(self, forward: list[OpRecord]) -> None:
