@@ -15,6 +15,7 @@ from snnvtg.energy.marks import CREATES, DRAWN, KEEPS_WEIGHTS, MARKS, Marked
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, ZERO_WEIGHT, Mark, Origin, joined
 
 _numbers, _places = count(), count()
+_interned: dict[Origin, Origin] = {}
 
 
 class Provenance:
@@ -27,7 +28,6 @@ class Provenance:
     def __init__(self):
         self._slot = f"_snnvtg_origin_{next(_numbers)}"
         self._touched: list[UntypedStorage] = []  # long-lived ones, to be forgotten at the end
-        self._interned: dict[Origin, Origin] = {}
         self.neuron = self.where = ""
         self.saw_empty = False  # memory was allocated without being filled
 
@@ -56,6 +56,8 @@ class Provenance:
     def set(self, tensor: Tensor, origin: Origin) -> None:
         """Say where all entries of the storage of `tensor` come from."""
         setattr(storage_of(tensor), self._slot, origin)
+        if origin.mark is Mark.EMPTY:
+            self.saw_empty = True
 
     def set_weights(self, tensors: Iterable[Tensor]) -> None:
         """Mark parameters and buffers, until `forget`."""
@@ -106,14 +108,13 @@ class Provenance:
             if origin is not NOWHERE:
                 left = origin if result.dim() and result.numel() % origin.num_timesteps == 0 else _timeless(origin)
                 self.set(result, left)
-            self.saw_empty |= origin.mark is Mark.EMPTY
             origin = MASK if name in DRAWN else self._with_history(NOWHERE, name, args, inputs, ends)
 
     def interned(self, origin: Origin) -> Origin:
         """The one object of all that are equal."""
-        if len(self._interned) > MOST_INTERNED:
-            self._interned.clear()
-        return self._interned.setdefault(origin, origin)
+        if len(_interned) > MOST_INTERNED:
+            _interned.clear()
+        return _interned.setdefault(origin, origin)
 
     def _overwrite(self, name: str, results: list[Tensor], origin: Origin) -> None:
         for result in results:

@@ -158,7 +158,7 @@ def replay(network: Network, x: Tensor) -> Counted:
     counted = Counted()
     value, saved = Value(x.double(), "spike" if network.steps[0][2] else "values"), None
     for i, (name, *rest) in enumerate(network.steps):
-        layer = network.layers[str(i)] if str(i) in network.layers else None
+        layer = dict(network.layers.items()).get(str(i))
         if name == "save":
             saved = value
         elif name == "linear":

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from snnvtg.energy import Ledger
+from snnvtg.energy import Ledger, LedgerWarning
 from snnvtg.energy.bounds import most_operations
 from snnvtg.neurons import LIF
 
@@ -194,6 +194,25 @@ def test_the_bound_of_an_element_wise_operation_is_its_entries():
         torch.lgamma(torch.ones(7, 3))
     (record,) = [r for r in ledger.records if not r.priced]
     assert record.hidden == 21
+
+
+def test_a_second_ledger_reads_and_warns_as_the_first():
+    """What one ledger has seen another looks up: the counts and the findings are the same."""
+
+    class Compares(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear((x > 0.5).float())
+
+    model, found = nn.Sequential(Compares()), []
+    for _ in range(2):
+        with torch.no_grad(), pytest.warns(LedgerWarning, match="Compares"), Ledger(model) as ledger:
+            model(SPIKES)
+        found.append(ledger.totals)
+    assert found[0] == found[1]
 
 
 def test_memory_does_not_grow_with_the_number_of_batches():

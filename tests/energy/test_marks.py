@@ -18,7 +18,7 @@ class Two(nn.Module):
     def __init__(self, join):
         super().__init__()
         self.one, self.two, self.join, self.linear = LIF(), LIF(), join, nn.Linear(6, 5, bias=False)
-        self.gain = nn.Parameter(torch.full((1,), 0.3))
+        self.gain, self.other = nn.Parameter(torch.full((1,), 0.3)), nn.Parameter(torch.full((1,), 0.7))
         self.register_buffer("kept", torch.zeros(4, 3, 6))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,6 +92,7 @@ ENDS = {
     "gain a channel": (lambda m, s, t: s * SOFT[0, 0], "mul"),
     "two gains": (lambda m, s, t: torch.cat([s[:2] * 0.5, s[2:]]), "cat"),
     "two parameters": (lambda m, s, t: torch.cat([s[:2] * m.gain, s[2:] / m.gain]), "cat"),
+    "two parameters alike": (lambda m, s, t: torch.cat([s[:2] * m.gain, s[2:] * m.other]), "cat"),
     "ones beside": (lambda m, s, t: torch.cat([s[:2], torch.ones(2, 3, 6)]), "cat"),
     "ones filled in": (lambda m, s, t: s.masked_fill(SOFT > 0, 1.0), "masked_fill"),
     "ones placed": (lambda m, s, t: s.index_put((torch.tensor([0]),), torch.ones(())), "index_put"),
@@ -99,7 +100,7 @@ ENDS = {
     "ones padded": (lambda m, s, t: F.pad(s, (1, 0), value=1.0)[..., :6], "constant_pad_nd"),
     "maximum with a mask": (lambda m, s, t: torch.maximum(s, (SOFT > 0).float()), "maximum"),
     "or with a mask": (lambda m, s, t: torch.logical_or(s, SOFT > 0).float(), "logical_or"),
-    "larger of spikes and values": (lambda m, s, t: torch.max(s, SOFT), "maximum"),
+    "larger of spikes and values": (lambda m, s, t: torch.max(s, SOFT), "max"),
     "clamped from below": (lambda m, s, t: s.clamp(min=0.5), "clamp"),
     "offset": (lambda m, s, t: s + 0.5, "add"),
     "power of zero": (lambda m, s, t: s**0, "pow"),
@@ -134,10 +135,11 @@ def test_what_keeps_spikes_spikes(name):
 
 
 @pytest.mark.filterwarnings("ignore::snnvtg.energy.LedgerWarning")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("name", ENDS)
-def test_where_spikes_end_and_which_operation_ended_them(name):
+def test_where_spikes_end_and_which_operation_ended_them(name, mode):
     join, operation = ENDS[name]
-    with torch.no_grad(), Ledger(model := Two(join)) as ledger:
+    with mode(), Ledger(model := Two(join)) as ledger:
         model(CURRENT)
     (record,) = (r for r in ledger.records if r.module == "linear" and {"mac", "ac"} & set(r.counts))
     assert record.counts == {"mac": (model.joined.numel() * 5,) * 2}

@@ -101,6 +101,14 @@ SPIKINGJELLY = {
 }
 
 
+def node_of(name: str):
+    """SpikingJelly's neurons, where this version has the one of that name."""
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    if not hasattr(neuron, name):
+        pytest.skip(f"this SpikingJelly has no {name}")
+    return neuron
+
+
 @pytest.mark.parametrize("mode", ["s", "m"])
 @pytest.mark.parametrize("name", SPIKINGJELLY)
 def test_spikingjelly_neurons(name, mode):
@@ -121,7 +129,7 @@ def test_spikingjelly_neurons(name, mode):
 
 
 def test_a_parallel_neuron_multiplies_over_time():
-    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    neuron = node_of("PSN")
     torch.manual_seed(0)
     ledger = watched(Behind(neuron.PSN(T=4)), current(4, 3, 6))
     (inside,) = products(ledger, "neuron")
@@ -130,7 +138,7 @@ def test_a_parallel_neuron_multiplies_over_time():
 
 
 def test_a_neuron_that_returns_potentials_makes_no_spikes():
-    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    neuron = node_of("NonSpikingLIFNode")
     first, second = neuron.IFNode(v_threshold=0.2, step_mode="m"), neuron.NonSpikingLIFNode(2.0, decode="last_mem")
     ledger = watched(nn.Sequential(first, nn.Linear(6, 6), second, nn.Linear(6, OUT, bias=False)), current(2, 3, 6))
     assert [name for r in products(ledger, "1") for name in r if name == "ac"] == ["ac"]
@@ -140,9 +148,7 @@ def test_a_neuron_that_returns_potentials_makes_no_spikes():
 
 
 def test_ternary_spikes_select_with_a_sign():
-    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
-    if not hasattr(neuron, "TernaryIFNode"):
-        pytest.skip("SpikingJelly 2 has them")
+    neuron = node_of("TernaryIFNode")
     model = Behind(neuron.TernaryIFNode(v_threshold=0.5), pick=lambda s: s.abs().neg())
     ledger = watched(model, current(3, 6))
     assert (model.spikes < 0).any()
@@ -200,9 +206,11 @@ def test_a_hand_written_neuron_is_decorated_in_one_line():
 
 def test_a_neuron_nobody_named_is_a_warning_and_an_error_under_strict():
     model = threshold()
-    with pytest.warns(LedgerWarning, match=r"'neuron' \(Handwritten\) compares numbers and the result drives products"):
-        with torch.no_grad(), Ledger(model) as ledger:
-            model(current(3, 6))
+    warned = pytest.warns(
+        LedgerWarning, match=r"'neuron' \(Handwritten\) compares numbers and the result drives products"
+    )
+    with torch.no_grad(), warned, Ledger(model) as ledger:
+        model(current(3, 6))
     assert (ledger.totals["synops"], ledger.totals["macs"]) == (0, 3 * 6 * OUT)
     with pytest.raises(UntrackedNeuronError, match="Handwritten"):
         watched(model, current(3, 6))
@@ -237,9 +245,9 @@ def test_a_subclass_that_returns_no_spikes_is_not_believed():
             return x * 2
 
     model = Behind(Leaks())
-    with pytest.warns(LedgerWarning, match="no spikes were found in what Leaks returns"):
-        with torch.no_grad(), Ledger(model) as ledger:
-            model(current(3, 6))
+    warned = pytest.warns(LedgerWarning, match="no spikes were found in what Leaks returns")
+    with torch.no_grad(), warned, Ledger(model) as ledger:
+        model(current(3, 6))
     assert ledger.totals["synops"] == 0
 
 

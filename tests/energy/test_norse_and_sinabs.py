@@ -76,6 +76,6 @@ def test_sinabs_recurrent_neurons_synapses():
     recurrent = layers.LIFRecurrent(
         tau_mem=10.0, rec_connect=nn.Linear(6, 6, bias=False), spike_fn=activation.SingleSpike
     )
-    model, ledger = watched(recurrent)
+    _, ledger = watched(recurrent)
     inside = [r.counts for r in ledger.records if r.module.endswith("rec_connect") and {"ac", "mac"} & set(r.counts)]
     assert sum(c.get("ac", (0, 0))[1] + c.get("mac", (0, 0))[1] for c in inside) == 3 * X.numel() // 3 * 6

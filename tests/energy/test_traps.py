@@ -108,9 +108,9 @@ def test_an_all_zero_dense_input_costs_its_dense_macs():
 
 
 def test_a_silent_network_has_spike_driven_layers_without_synops():
-    with torch.no_grad(), pytest.warns(LedgerWarning, match="nothing spiked"):
-        with Ledger(model := Between(nn.Identity())) as ledger:
-            model(torch.full((4, 3, 6), -1.0))
+    warned = pytest.warns(LedgerWarning, match="nothing spiked")
+    with torch.no_grad(), warned, Ledger(model := Between(nn.Identity())) as ledger:
+        model(torch.full((4, 3, 6), -1.0))
     totals = ledger.totals
     assert (totals["synops"], totals["acs_dense"], totals["macs"]) == (0, PAIRS, 0)
     assert totals["neuron_updates"] == 72

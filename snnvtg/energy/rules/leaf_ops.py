@@ -7,6 +7,7 @@ BLDN: case C. Making Δ (bias, softplus) and gating the output (SiLU, product) a
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -149,12 +150,13 @@ def _positions(mask: Tensor | None, like: Tensor) -> int:
     return int(mask.sum()) if mask is not None else like.shape[0] * like.shape[1]
 
 
-def _taps(mask: Tensor | None, like: Tensor, kernel: int) -> int:
+def _taps(mask: Tensor | None, like: Tensor, kernel: int, positions: int) -> int:
     """Pairs of a position and one at most `kernel` − 1 before it (or, in reverse, behind), both of them real."""
-    if mask is None:
-        mask = like.new_ones(like.shape[:2], dtype=torch.bool)
-    length = mask.shape[1]
-    return sum(int((mask[:, k:] & mask[:, : length - k]).sum()) for k in range(min(kernel, length)))
+    samples, length = like.shape[:2]
+    kernel = min(kernel, length)
+    if mask is None or positions == samples * length:
+        return samples * (kernel * length - kernel * (kernel - 1) // 2)
+    return sum(int((mask[:, k:] & mask[:, : length - k]).sum()) for k in range(kernel))
 
 
 def _scan(op: str, n: int, direction: Any) -> Iterator[OpRecord]:
@@ -218,8 +220,9 @@ def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[Op
     As in a convolution, taps on what is no position count nowhere: before the first one, on padding.
     """
     x, weight, bias = a["x"], a["weight"], a.get("bias")
-    flat = _positions(a.get("valid_mask"), x) * x.shape[-1]
-    taps = _taps(a.get("valid_mask"), x, weight.shape[-1]) * x.shape[-1]
+    positions, channels = _positions(a.get("valid_mask"), x), x.shape[-1]
+    flat = positions * channels
+    taps = _taps(a.get("valid_mask"), x, weight.shape[-1], positions) * channels
     yield OpRecord(
         op="causal_conv1d",
         counts=counts(mac=taps, add=flat if bias is not None else 0),
@@ -240,6 +243,25 @@ LEAF_OPS: dict[str, LeafOpRule] = {
     "bidirectional_selective_scan": bidirectional_selective_scan,
     "causal_conv1d": causal_conv1d,
 }
+
+
+BY_SHAPE = frozenset({"selective_scan", "bidirectional_selective_scan", "causal_conv1d"})
+"""their records follow from shapes and the number of real positions, where all are"""
+
+
+def shapes_of(values: Any) -> tuple | None:
+    """The shapes and types of nested arguments, and the other arguments; None where some position is not real."""
+    key = []
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.dtype is torch.bool and not value.all():
+                return None
+            key.append((value.shape, value.dtype))
+        elif is_dataclass(value):
+            key.append(shapes_of([getattr(value, field.name) for field in fields(value)]))
+        else:
+            key.append(value)
+    return tuple(key)
 
 
 def library_neuron(kind: NeuronKind, spikes: Tensor, *, steps: int, spiking: bool, summed: bool) -> OpRecord:

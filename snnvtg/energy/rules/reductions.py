@@ -27,7 +27,9 @@ def mean(call: Call) -> Counts:
 
 
 def compared(call: Call) -> Counts:
-    """A maximum or minimum of n entries is n − 1 comparisons."""
+    """A maximum or minimum of n entries is n − 1 comparisons; of two tensors one an entry."""
+    if isinstance(call.arg(1, "other"), Tensor):
+        return counts(compare=call.numel)
     return counts(compare=max(call.args[0].numel() - call.numel, 0))
 
 
