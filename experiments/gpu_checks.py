@@ -37,7 +37,7 @@ TRAIN = (
 PARTS = (
     Part("doctor", ("-m snnvtg.doctor",), 25),
     # right before fast: every variant of every kernel, and every kind of neuron
-    Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 80, needs=("triton",)),
+    Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 75, needs=("triton",)),
     Part("scan", ("tests/scan/device_parity.py --device {cuda|cpu --every 40}",), 65, needs=("triton",)),
     Part("lif-speed", (LIF,), 55),
     Part("scan-speed", (SCAN + " --backends {triton torch|cpu torch}",), 50),
@@ -50,7 +50,7 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        100,
+        95,
     ),
     Part(
         "cupy",
@@ -69,10 +69,10 @@ PARTS = (
             f"{PYTEST} -m gpu tests/layers/test_mamba.py",
             SCAN,
         ),
-        50,
+        45,
         needs=("mamba_ssm", "selective_scan_cuda"),
     ),
-    Part("graphs", (STEP.format("{graph eager|eager}", "{64 256|2}"),), 50),
+    Part("graphs", (STEP.format("{graph eager|eager}", "{64 256|2}"),), 45),
     # the estimate beside what the meter of the device says
     Part(
         "energy",
@@ -84,6 +84,8 @@ PARTS = (
         40,
         needs=("pynvml",),
     ),
+    # what other people's programs do to the kernels; those of all values are compiled by now
+    Part("conformance", ("-m snnvtg.neurons.conformance {fused --device cuda|--help}",), 20),
     # whatever else is marked for a GPU
     Part("tests", (f"{PYTEST} -m {{gpu|gpu --collect-only}} --maxfail=20 tests",), 15, needs=("hypothesis",)),
     # compiling takes minutes: what time is left, or a second call

@@ -4,6 +4,7 @@ A function gives a network and the inputs to count it on, one inference each; a 
 inputs are drawn at random: the reports show what is counted, not what a trained network would cost.
 """
 
+import importlib
 import sys
 import types
 
@@ -74,7 +75,7 @@ def _resnet(module: str, function: str, **options: object) -> tuple[nn.Module, l
         for name in ("torchvision", "torchvision.models", "torchvision.models.utils"):
             sys.modules[name] = types.ModuleType(name)
         sys.modules["torchvision.models.utils"].load_state_dict_from_url = torch.hub.load_state_dict_from_url
-    models = __import__(f"spikingjelly.activation_based.model.{module}", fromlist=[function])
+    models = importlib.import_module(f"spikingjelly.activation_based.model.{module}")
     torch.manual_seed(0)
     network = getattr(models, function)(spiking_neuron=neuron.IFNode, num_classes=10, **options)
     return _calibrated(Repeated(network), _image(64))

@@ -73,7 +73,7 @@ def test_the_commands_start(installed, arguments, shown):
 
 def test_a_models_own_sweeps_are_found(installed):
     status, said, _ = installed(sys.executable, "-m", "snnvtg", "ablation", "--sweeps", "table5")
-    assert status == 2 and "SpikeMba has figure3, neuron, surrogates, table4, timesteps" in said
+    assert status == 2 and "SpikeMba has distractors, figure3, neuron, surrogates, table4, timesteps" in said
 
 
 def test_a_model_is_trained_and_provenance_names_no_commit_of_another_project(installed):
@@ -84,6 +84,15 @@ def test_a_model_is_trained_and_provenance_names_no_commit_of_another_project(in
     written = json.loads((project / "run" / "metrics.json").read_text())
     assert written["commit"] == "unknown (not a git checkout)"
     assert written["command"].startswith("snnvtg train --set training.epochs=1")
-    where = "import snnvtg, snnvtg.energy; print(snnvtg.__file__, len(snnvtg.energy.COST_MODELS))"
-    _, said, _ = installed(sys.executable, "-c", where)
-    assert said.split() == [str(installed.site / "snnvtg" / "__init__.py"), "13"]
+
+
+def test_cost_tables_and_published_figures_are_read_from_the_wheel(installed):
+    lines = (
+        "import snnvtg, snnvtg.energy as energy, snnvtg.models as models",
+        "print(snnvtg.__file__, *models.model_class('spikemba').published(), *energy.COST_MODELS)",
+    )
+    status, said, _ = installed(sys.executable, "-c", "; ".join(lines))
+    file, *names = said.split()
+    assert status == 0 and file == str(installed.site / "snnvtg" / "__init__.py")
+    tables = {path.stem for path in (PACKAGE / "energy" / "costs" / "tables").glob("*.json")}
+    assert {"ablation_table4", "figure3", *tables} <= set(names)

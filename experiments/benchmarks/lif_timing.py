@@ -12,6 +12,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from machine import minor_faults
 from measuring import in_own_process, peak_of
 from snnvtg.neurons.backends import BACKENDS
 from snnvtg.neurons.module import LIF
@@ -116,6 +117,7 @@ def measure(backends: tuple[str, ...], setting: Setting) -> Iterator[dict]:
                 "copy_gb_per_s": bandwidth,
                 "cached_floor_ms": moved / max(same_size, bandwidth) / 1e6,
                 "min_ms": min(times[backend]),
+                "minor_faults": minor_faults(calls[backend][direction]),
                 "repeats": len(times[backend]),
                 "threads": torch.get_num_threads(),
             }

@@ -49,6 +49,7 @@ COLOURS = {
     "mambapy": ORANGE,
     "mamba-ssm-reference": INK,
     "transformers-slow": RED,
+    "mamba2-form": "#b8860b",
 }
 
 KEPT = tuple("backend device dtype L B D N direction median_ms peak_mb max_rel_err threads".split())

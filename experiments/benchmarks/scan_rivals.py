@@ -1,6 +1,7 @@
 """Other people's selective scans, run as they are, for the benchmark. None is needed for anything else.
 
-Each takes the tensors of `selective_scan` (softplus and z gate included) and returns y (B, L, D).
+Each takes the tensors of `selective_scan` (softplus and z gate included) and returns y (B, L, D). `mamba2-form` is
+another model's scan: a rate and a step for each head of 64 channels (see mamba2_form.py).
 """
 
 import importlib
@@ -13,7 +14,8 @@ from importlib.util import find_spec
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnvtg.scan import external
+import mamba2_form
+from snnvtg.scan import external, selective_scan
 
 Scan = Callable[..., Tensor]
 
@@ -74,7 +76,15 @@ RIVALS: dict[str, Callable[[], Scan]] = {
     "mambapy": mambapy,
     "transformers-slow": transformers,
     "mamba-ssm-reference": mamba_ssm_reference,
+    "mamba2-form": lambda: mamba2_form.scan,
 }
+
+
+def expected(name: str, tensors: list[Tensor], backend: str) -> Tensor:
+    """What the rival should compute on the tensors of `selective_scan`, by one of our backends."""
+    if name == "mamba2-form":
+        return mamba2_form.same_by_selective_scan(*tensors, backend=backend)
+    return selective_scan(*tensors, backend=backend)
 
 
 def absent() -> dict[str, str]:

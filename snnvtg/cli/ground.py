@@ -116,6 +116,7 @@ def draw(found: "Answer", windows, options: Options, clip_length: float, vid: st
     place = f", from {begin:g} s on" if found.first else ""
     figure = grounding_figure(
         found.spikes,
+        num_clips=found.num_clips,
         clip_length=clip_length,
         windows=local,
         saliency=found.prediction.pred_saliency_scores[found.first : found.first + found.num_clips],

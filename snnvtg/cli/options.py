@@ -15,7 +15,6 @@ from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic_config import SyntheticConfig
 from snnvtg.errors import InputError
 from snnvtg.models import DEFAULT_MODEL, model_class
-from snnvtg.plugins import is_outside
 from snnvtg.sweeps.trial import Inference, Split
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class CheckpointOptions:
 
     def outside(self) -> "type[GroundingModel] | None":
         """The class of a model from outside the package, where one is named."""
-        return model_class(self.model) if self.model and is_outside(self.model) else None
+        return model_class(self.model) if self.model else None
 
 
 def require_csv(out: Path) -> Path:

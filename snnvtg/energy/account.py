@@ -38,8 +38,8 @@ class OpRecord:
     `num_timesteps` is the number of simulation steps its counts cover, so that `count / num_timesteps` is one step's
     share; 1 before the first spiking layer and after the average over time. `driven_by` names the neurons whose spikes
     drive a product, `dense_since` the operation at which the spikes behind a dense one ended, and whose they were.
-    A `shared` record stands for every operation like it and is not written to. `hidden` is the most operations that one
-    without a rule may stand for, by its shapes.
+    `hidden` is the most operations that one without a rule may stand for, by its shapes. A `shared` record stands for
+    every operation like it and is not written to.
     """
 
     op: str
@@ -66,6 +66,7 @@ class OpRecord:
     dense_since: str = ""
     shared: bool = False
     _key: tuple | None = field(default=None, repr=False, compare=False)
+    _row: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -92,6 +93,30 @@ class OpRecord:
             self.dense_since,
             *self.counts,
         )
+
+    def copy(self) -> "OpRecord":
+        """One to add to."""
+        return replace(self, counts=dict(self.counts), shared=False, _row=None)
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """What `totals_of` adds up: effective counts, dense MACs and ACs, updates, biases, bytes, neurons' counts."""
+        if self._row is not None:
+            return self._row
+        counts = self.counts
+        effective = tuple(counts[kind][0] if kind in counts else 0 for kind in KINDS)
+        row = (
+            *effective,
+            counts["mac"][1] if "mac" in counts else 0,
+            counts["ac"][1] if "ac" in counts else 0,
+            self.outputs if self.is_neuron else 0,
+            counts["add"][0] if "ac" in counts and "add" in counts else 0,
+            *(self.weight_bytes, self.bias_bytes, self.read_bytes, self.written_bytes, self.state_bytes),
+            *(effective if self.is_neuron else NOTHING),
+        )
+        if self.shared:
+            self._row = row
+        return row
 
     def absorb(self, other: "OpRecord") -> None:
         """Add the counts of a record with the same key."""
@@ -124,7 +149,7 @@ def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
         if record.key in merged:
             merged[record.key].absorb(record)
         else:
-            merged[record.key] = replace(record, counts=dict(record.counts))
+            merged[record.key] = record.copy()
     return list(merged.values())
 
 
@@ -215,34 +240,20 @@ def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
 
     `neuron_mul`, `neuron_add`, … are the operations of neuron updates, of the kinds that they have.
     """
-    effective, dense, neurons = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), {}
-    weight = bias = read = written = state = updates = bias_adds = 0
-    for record in records:
-        counts = record.counts
-        for kind, (skipped, full) in counts.items():
-            effective[kind] += skipped
-            dense[kind] += full
-        if record.is_neuron:
-            updates += record.outputs
-            for kind, (skipped, _) in counts.items():
-                neurons[kind] = neurons.get(kind, 0) + skipped
-        elif "ac" in counts and "add" in counts:
-            bias_adds += counts["add"][0]
-        weight += record.weight_bytes
-        bias += record.bias_bytes
-        read += record.read_bytes
-        written += record.written_bytes
-        state += record.state_bytes
-    renamed = {NAMES.get(kind, kind): count for kind, count in effective.items()}
+    columns = [sum(column) for column in zip(*[record.row for record in records], strict=True)] or [0] * WIDTH
+    effective, neurons = columns[: len(KINDS)], columns[-len(KINDS) :]
+    mac, ac, updates, bias_adds, *carried = columns[len(KINDS) : -len(KINDS)]
     return {
-        **renamed,
-        "acs_dense": dense["ac"],
-        "macs_dense": dense["mac"] + dense["ac"],
+        **{NAMES.get(kind, kind): count for kind, count in zip(KINDS, effective, strict=True)},
+        "acs_dense": ac,
+        "macs_dense": mac + ac,
         "neuron_updates": updates,
-        **{f"neuron_{kind}": count for kind, count in neurons.items()},
+        **{f"neuron_{kind}": count for kind, count in zip(KINDS, neurons, strict=True) if count},
         "spike_bias_adds": bias_adds,
-        **dict(zip(BYTES, (weight, bias, read, written, state), strict=True)),
+        **dict(zip(BYTES, carried, strict=True)),
     }
 
 
+WIDTH = 2 * len(KINDS) + 4 + len(BYTES)
+NOTHING = (0,) * len(KINDS)
 NAMES = {"mac": "macs", "ac": "synops"}

@@ -6,6 +6,7 @@ textbook question, one fully connected layer of LIF neurons over T steps against
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -68,6 +69,8 @@ def scaled(account: Account, factor: float) -> Account:
 
 
 def _scaled(record: OpRecord, factor: float) -> OpRecord:
+    if not record.spikes_in and not record.spikes_out:
+        return record
     by = factor**record.spike_operands
     counts = {}
     for kind, (effective, dense) in record.counts.items():
@@ -86,19 +89,28 @@ def network_break_even(spiking: Account, rival_pj: float, model: str | CostModel
     silent, limit = cost(0.0), 1 / rate if rate else math.inf
     if silent >= rival_pj:
         even = 0.0
-    elif not rate or cost(limit) <= rival_pj:
+    elif not rate or (full := cost(limit)) <= rival_pj:
         even = math.inf
     else:
-        even = rate * _bisected(cost, rival_pj, limit)
+        even = rate * _crossing(cost, rival_pj, silent, limit, full)
     return BreakEven(model.name, rate, even, cost(1.0), silent, rival_pj)
 
 
-def _bisected(cost, target: float, high: float) -> float:
-    low = 0.0
-    for _ in range(32):
-        middle = (low + high) / 2
-        low, high = (middle, high) if cost(middle) < target else (low, middle)
-    return low
+def _crossing(cost: Callable[[float], float], target: float, silent: float, limit: float, full: float) -> float:
+    """Where a rising cost, `silent` at 0 and `full` at `limit`, meets the target: false position (Illinois)."""
+    low, high, below, above, side = 0.0, limit, silent - target, full - target, 0
+    for _ in range(60):
+        place = (low * above - high * below) / (above - below)
+        off = cost(place) - target
+        if abs(off) <= 1e-12 * target or high - low <= 1e-12 * limit:
+            break
+        if off < 0:
+            low, below = place, off
+            above, side = (above / 2 if side < 0 else above), -1
+        else:
+            high, above = place, off
+            below, side = (below / 2 if side > 0 else below), 1
+    return place
 
 
 def layer_break_even(

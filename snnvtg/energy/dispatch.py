@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +51,9 @@ class Operation:
     """What is known of one operator overload.
 
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
-    records call it. `repeats`: alike for operands of the same shapes and origins. `out`: names of results that are
-    handed in. `composite`: torch defines it through others and no rule prices it whole. `looks_up`: it reads of its
-    first operand what it returns.
+    records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
+    rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
+    `looks_up`: it reads of its first operand what it returns.
     """
 
     name: str
@@ -93,7 +94,9 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         mutates=mutates,
         aliases=any(r.alias_info is not None for r in schema.returns),
         silent=name in SILENT and users is None,
-        composite=rule is None and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
+        composite=rule is None
+        and users is None
+        and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
         allocates=plain in ALLOCATIONS,
         overwrites=name in OVERWRITE,
         product=plain in PRODUCTS,
@@ -133,16 +136,22 @@ class Dispatched(TorchDispatchMode):
         facts = self.facts.get(id(func))  # overloads live for ever, and their own hash is slow
         if facts is None:
             facts = self.facts[id(func)] = describe(func, self.rules)
-        if facts.silent:
-            return func(*args, **kwargs) if kwargs else facts.run(*args)
-        if facts.composite:
+        if facts.composite:  # first: a reshape may be a copy
             with self:
                 return func.decompose(*args, **(kwargs or {}))
+        if facts.silent:
+            return func(*args, **kwargs) if kwargs else facts.run(*args)
         if facts.mutates:
-            self.before(facts, args)
+            with unseen():
+                self.before(facts, args)
         out = func(*args, **kwargs) if kwargs else facts.run(*args)
         self.operation(facts, args, kwargs or {}, out)
         return out
+
+
+def unseen() -> AbstractContextManager:
+    """What a ledger computes for itself is no work of the model, not to a ledger around it either."""
+    return torch._C._DisableTorchDispatch()
 
 
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:

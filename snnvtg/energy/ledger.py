@@ -35,13 +35,17 @@ from snnvtg.energy.provenance import Provenance
 from snnvtg.energy.recording import Recorder
 from snnvtg.energy.rules import Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
-from snnvtg.energy.rules.leaf_ops import LEAF_OPS, LeafOpRule
+from snnvtg.energy.rules.leaf_ops import BY_SHAPE, LEAF_OPS, shapes_of
 from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
 
 UNSEEN = "a kernel that torch does not dispatch"
 KEPT_APART = 4096
 """records beyond these are added up: memory does not grow with the number of batches"""
+
+
+_leaves: dict[tuple, list[OpRecord]] = {}
+"""records of leaf operations that any ledger has seen, by name, module, pass and shapes"""
 
 
 class UnpricedOperationError(InputError):
@@ -71,6 +75,7 @@ class Ledger(Account):
         skip_zero_weights: bool = False,
     ):
         super().__init__()
+        self._open: ExitStack | None = None
         self.model, self.strict, self.skip_zero_weights = model, strict, skip_zero_weights
         self.spiking, self.rules = as_kinds(spiking), {}
         for operator, rule in (rules or {}).items():
@@ -88,10 +93,9 @@ class Ledger(Account):
             refuse=self._refuse,
             skip_zero_weights=skip_zero_weights,
         )
-        self._dispatched = Dispatched(self._recorder.operation, self._before, self.rules)
+        self._dispatched: Dispatched | None = None
         self._after_backward: int | None = None  # until the model is called again: clipping, the optimiser
         self._limit = KEPT_APART
-        self._open: ExitStack | None = None
 
     def register(self, operator: Any, rule: Rule | None) -> None:
         """Count an operator by `rule(call) -> counts`, before the block is entered; None: it computes nothing.
@@ -117,7 +121,7 @@ class Ledger(Account):
             stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
             torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
-            stack.enter_context(self._dispatched)
+            self._dispatched = stack.enter_context(Dispatched(self._recorder.operation, self._before, self.rules))
             self._open = stack.pop_all()
         return self
 
@@ -125,7 +129,7 @@ class Ledger(Account):
         self._open.close()
         self._open = None
         self.provenance.forget()
-        self._running.looks_away, self._dispatched.looks_away, self._after_backward = False, None, None
+        self._running.looks_away, self._after_backward = False, None
         if kind is None:
             self._report()
 
@@ -164,11 +168,11 @@ class Ledger(Account):
         self._running.looks_away = True
         try:
             with torch._C._DisableTorchDispatch():
-                return self._counted(LEAF_OPS[name], function, args, kwargs)
+                return self._counted(name, function, args, kwargs)
         finally:
             self._running.looks_away = False
 
-    def _counted(self, rule: LeafOpRule, function: Callable, args: tuple, kwargs: dict) -> Any:
+    def _counted(self, name: str, function: Callable, args: tuple, kwargs: dict) -> Any:
         if self.provenance.saw_empty:
             self._read(leaves((args, kwargs)))
         differentiated = is_differentiated((args, kwargs))
@@ -176,13 +180,29 @@ class Ledger(Account):
             args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
         arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
-        records = list(rule(arguments, out, self.provenance))
+        records = self._leaf_records(name, arguments, out)
         for record in records:
             if record.op in ("lif", "encode"):
                 self.findings.neuron(record.op, record.spikes_out)
             if not self._running.neurons or record.op != "lif":
-                self._write(record)
+                self._keep(record)
         return mark_backward(out, lambda: self._enter_backward(records)) if differentiated else out
+
+    def _leaf_records(self, name: str, arguments: dict, out: Any) -> list[OpRecord]:
+        """The records of a leaf operation; those that follow from shapes are looked up where they were seen before."""
+        where, phase = self.provenance.where, self._phase()
+        shapes = shapes_of(arguments.values()) if name in BY_SHAPE else None
+        key = (name, where, phase, tuple(arguments), shapes)
+        if shapes is not None and key in _leaves:
+            return _leaves[key]
+        records = list(LEAF_OPS[name](arguments, out, self.provenance))
+        for record in records:
+            record.module, record.phase, record.shared = where, phase, shapes is not None
+        if shapes is not None:
+            if len(_leaves) >= KEPT_APART:
+                _leaves.clear()
+            _leaves[key] = records
+        return records
 
     def _enter_backward(self, forward: list[OpRecord]) -> None:
         self._dispatched.looks_away = torch._C._current_graph_task_id()

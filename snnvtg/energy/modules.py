@@ -122,7 +122,8 @@ class RunningModules:
             return
         steps = kind.num_timesteps(module, found)
         origin = kind.origin(module, self.provenance.origin(found), 1 if kind.time_axis == 1 else steps, name)
-        self.provenance.set(found, self.provenance.interned(origin))
+        for tensor in [found] if kind.makes_spikes(module) else leaves(out):
+            self.provenance.set(tensor, self.provenance.interned(origin))
         spiking = origin.mark is Mark.SPIKE
         if kind.makes_spikes(module) and not spiking:
             self.findings.untracked[cls] = name

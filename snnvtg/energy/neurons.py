@@ -5,9 +5,9 @@
 
     with Ledger(model, spiking={MyNeuron: 0}): ...  # the same for one ledger
 
-A neuron's element-wise work counts by formula, `update` an entry of its output, whatever its code does; its own synapses
-(recurrent or over time), norms and reductions count as they are executed. Classes are known with their subclasses, by
-the library and the name of the class, so that no library is imported.
+A neuron's element-wise work counts by formula, `update` an entry of its output, whatever its code does; its own
+synapses (recurrent or over time), norms and reductions count as they are executed. Classes are known with their
+subclasses, by the library and the name of the class, so that no library is imported.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from snnvtg.energy.origin import Mark, Origin
@@ -50,6 +51,8 @@ class NeuronKind:
         where = self.choose_output(module) if self.choose_output else self.output
         if isinstance(out, Mapping) and not isinstance(where, str):
             out = list(out.values())
+        if where is None and isinstance(out, list):  # potentials, step by step
+            return torch.stack(out)
         if isinstance(out, tuple | list | Mapping):
             try:
                 out = out[0 if where is None else where]

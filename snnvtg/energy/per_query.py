@@ -33,7 +33,7 @@ class QueryAccounts(Account):
             if known := self._like.get(key):
                 known.absorb(record)
             else:
-                self._like[key] = known = replace(record, counts=dict(record.counts), shared=False)
+                self._like[key] = known = record.copy()
                 self.records.append(known)
             if record.shared:
                 if len(self._seen) > MOST_SEEN:

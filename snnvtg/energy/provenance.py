@@ -15,6 +15,7 @@ from snnvtg.energy.marks import CREATES, DRAWN, KEEPS_WEIGHTS, MARKS, Marked
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, ZERO_WEIGHT, Mark, Origin, joined
 
 _numbers, _places = count(), count()
+_interned: dict[Origin, Origin] = {}
 
 
 class Provenance:
@@ -27,7 +28,6 @@ class Provenance:
     def __init__(self):
         self._slot = f"_snnvtg_origin_{next(_numbers)}"
         self._touched: list[UntypedStorage] = []  # long-lived ones, to be forgotten at the end
-        self._interned: dict[Origin, Origin] = {}
         self.neuron = self.where = ""
         self.saw_empty = False  # memory was allocated without being filled
 
@@ -56,6 +56,8 @@ class Provenance:
     def set(self, tensor: Tensor, origin: Origin) -> None:
         """Say where all entries of the storage of `tensor` come from."""
         setattr(storage_of(tensor), self._slot, origin)
+        if origin.mark is Mark.EMPTY:
+            self.saw_empty = True
 
     def set_weights(self, tensors: Iterable[Tensor]) -> None:
         """Mark parameters and buffers, until `forget`."""
@@ -100,22 +102,21 @@ class Provenance:
         origin = NOWHERE if rule is None else rule(Marked(name, args, kwargs, self))
         origin = self._with_history(origin, name, args, inputs, ends)
         if mutates:
-            self._overwrite(results, origin)
+            self._overwrite(name, results, origin)
             return
         for result in results:
             if origin is not NOWHERE:
                 left = origin if result.dim() and result.numel() % origin.num_timesteps == 0 else _timeless(origin)
                 self.set(result, left)
-            self.saw_empty |= origin.mark is Mark.EMPTY
             origin = MASK if name in DRAWN else self._with_history(NOWHERE, name, args, inputs, ends)
 
     def interned(self, origin: Origin) -> Origin:
         """The one object of all that are equal."""
-        if len(self._interned) > MOST_INTERNED:
-            self._interned.clear()
-        return self._interned.setdefault(origin, origin)
+        if len(_interned) > MOST_INTERNED:
+            _interned.clear()
+        return _interned.setdefault(origin, origin)
 
-    def _overwrite(self, results: list[Tensor], origin: Origin) -> None:
+    def _overwrite(self, name: str, results: list[Tensor], origin: Origin) -> None:
         for result in results:
             storage = storage_of(result)
             if hasattr(storage, PLACE):
@@ -123,10 +124,12 @@ class Provenance:
             before = self.origin(result)
             if result.numel() * result.element_size() < storage.nbytes():
                 kept = joined([before, origin])
-                origin = kept if kept.mark is not None else _dense_of(origin, before)
-            if before.mark is Mark.WEIGHT and origin.mark not in BINARY:
-                origin = ZERO_WEIGHT if origin.mark is Mark.ZERO else WEIGHT  # an updated weight is one
-            setattr(storage, self._slot, origin)
+                since = origin.since or before.since or self._ended(name, [origin, before])
+                steps = max(origin.num_timesteps, before.num_timesteps)
+                origin = kept if kept.mark is not None else Origin(since=since, num_timesteps=steps)
+            if before.mark is Mark.WEIGHT and origin.mark not in BINARY:  # an updated weight is one
+                origin = ZERO_WEIGHT if origin.mark is Mark.ZERO else replace(WEIGHT, since=origin.since)
+            setattr(storage, self._slot, self.interned(origin))
 
     def _with_history(self, origin: Origin, name: str, args: tuple, inputs: list[Origin], ends: bool) -> Origin:
         """`origin` with the time steps it covers and, where spikes ended here or before, since when."""
@@ -136,6 +139,9 @@ class Provenance:
                 steps = found.num_timesteps
         if steps > 1:
             steps = _time_left(name, args, steps)
+        if origin.mark is Mark.MASK and not origin.since:  # spikes among the operands, and no spikes any more
+            since = next((o.since for o in inputs if o.since), "") or self._ended(name, inputs)
+            return self.interned(replace(origin, num_timesteps=steps, since=since))
         if origin.mark is not None:
             return self.interned(origin if origin.num_timesteps == steps else replace(origin, num_timesteps=steps))
         since = ""
@@ -170,11 +176,6 @@ def storage_of(tensor: Tensor) -> UntypedStorage:
 
 def _timeless(origin: Origin) -> Origin:
     return origin if origin.num_timesteps == 1 else replace(origin, num_timesteps=1)
-
-
-def _dense_of(origin: Origin, before: Origin) -> Origin:
-    since = origin.since or before.since
-    return Origin(since=since, num_timesteps=max(origin.num_timesteps, before.num_timesteps))
 
 
 def _time_left(name: str, args: tuple, steps: int) -> int:

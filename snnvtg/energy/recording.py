@@ -7,11 +7,12 @@ So the record of one that was seen before is the same record again, and looking 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Operation, is_expanded, stored_bytes, tensors_in
+from snnvtg.energy.dispatch import Operation, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
@@ -20,6 +21,7 @@ from snnvtg.energy.rules import Call
 from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 
 MOST_KNOWN = 16384
+STRIDED = torch.strided
 VALUES, MASKS, SPIKES, UNKNOWN = range(4)
 
 
@@ -29,6 +31,11 @@ class Known(NamedTuple):
     record: OpRecord
     results: tuple[Origin, ...] | None
     inputs: tuple[Origin, ...]
+    compared: bool
+
+
+_known: dict[tuple, Known] = {}
+"""what any ledger has seen"""
 
 
 class Recorder:
@@ -49,7 +56,6 @@ class Recorder:
         self.provenance, self.running, self.findings = provenance, running, findings
         self.phase, self.write, self.read, self.refuse = phase, write, read, refuse
         self.skip_zero_weights = skip_zero_weights
-        self._known: dict[tuple, Known] = {}
 
     def operation(self, facts: Operation, args: tuple, kwargs: dict, out: Any) -> None:
         """Record an operation and say where its results come from."""
@@ -70,28 +76,33 @@ class Recorder:
         if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
         if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
-            self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                self._new(facts, args, kwargs, out, operands, origins, results)
             return
         whole = tuple(key)
-        known = self._known.get(whole)
+        known = _known.get(whole)
         if known is None:
-            record = self._new(facts, args, kwargs, out, operands, origins, results)
+            with unseen():
+                record = self._new(facts, args, kwargs, out, operands, origins, results)
             self._remember(whole, record, results, origins)
             return
         if known.results is not None:
             for result, origin in zip(results, known.results, strict=True):
                 self.provenance.set(result, origin)
+        if known.compared:
+            self._note_comparisons(known.inputs)
         if known.record is not None:
             self.write(known.record)
 
     def _remember(self, key: tuple, record: OpRecord | None, results: Sequence[Tensor], origins: list[Origin]) -> None:
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
         after = tuple(self.provenance.origin(result) for result in results)
         if record is not None:
             record.shared = True
         told = after if any(origin is not NOWHERE for origin in after) else None
-        self._known[key] = Known(record, told, tuple(origins))
+        compared = record is not None and "mac" in record.counts and any(map(_is_comparison, origins))
+        _known[key] = Known(record, told, tuple(origins), compared)
 
     def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> int:
         """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
@@ -107,8 +118,10 @@ class Recorder:
                         holds = UNKNOWN
                     elif origin.mark in BINARY:
                         holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
-                if is_expanded(value):
+                if value.layout is not STRIDED:  # its product depends on how many entries it stores
                     holds = UNKNOWN
+                elif not value.is_contiguous():  # an expanded axis is one entry of memory
+                    key.append(value.stride())
             elif isinstance(value, tuple | list):
                 key.append(len(value))
                 holds = max(holds, self._describe(value, key, operands, origins))
@@ -175,9 +188,13 @@ class Recorder:
             record.driven_by = ", ".join(dict.fromkeys(o.source for o in origins if o.mark is Mark.SPIKE and o.source))
         if "mac" in counts:
             record.dense_since = next((o.since for o in origins if o.since), "") or self._complement(origins)
-            for origin in origins:
-                if origin.mark is Mark.MASK and origin.source:
-                    self.findings.comparing.setdefault(origin.source, self.running.class_of(origin.source))
+            self._note_comparisons(origins)
+
+    def _note_comparisons(self, origins: Sequence[Origin]) -> None:
+        """What a module compared drives a product: perhaps a neuron nobody named."""
+        for origin in origins:
+            if _is_comparison(origin):
+                self.findings.comparing.setdefault(origin.source, self.running.class_of(origin.source))
 
     @staticmethod
     def _complement(origins: list[Origin]) -> str:
@@ -193,3 +210,7 @@ class Recorder:
             record.written_bytes += entries * result.element_size()
             record.outputs += entries
             record.num_timesteps = max(record.num_timesteps, self.provenance.origin(result).num_timesteps)
+
+
+def _is_comparison(origin: Origin) -> bool:
+    return origin.mark is Mark.MASK and bool(origin.source)

@@ -16,6 +16,7 @@ from snnvtg.energy.report_tables import (
 )
 from snnvtg.energy.report_words import (
     CHIPS_IN_WORDS,
+    accumulates_in_words,
     range_in_words,
     recomputed_in_words,
     special_functions_in_words,
@@ -80,7 +81,7 @@ class EnergyReport:
             f"(not priced: {found.spiking.unpriced or 'none'}). "
             "Estimates, not measurements.",
             range_in_words(at_own),
-            *filter(None, [recomputed_in_words(found, self.models[SHOWN])]),
+            *filter(None, [say(found, self.models[SHOWN]) for say in (accumulates_in_words, recomputed_in_words)]),
             "## One ledger, every cost model (per query)",
             to_markdown(readable(at_own)),
             "Silent: the same network if no neuron fired. Break-even rate: the firing rate at which it would cost what "
@@ -90,7 +91,8 @@ class EnergyReport:
             "## Break-even beside published figures",
             to_markdown(published_table(LAYER_MODELS).rename(columns={"num_timesteps": "T"})),
             "One fully connected layer, 256 → 256, at the T of the source: spikes per neuron and step below which it "
-            "beats the rival the source compares with, under each cost model.",
+            "beats the rival the source compares with, under each cost model. Here the layer's weights have 32 bits, "
+            "its quantised rival's ⌈log2(T + 1)⌉; the sources price hardware of their own.",
             "## Layer by layer (per query; energy at 45 nm, fp32)",
             to_markdown(readable(tables["layers"])),
             f"## Where it goes at {self.models[SHOWN].title} (per query)",

@@ -23,10 +23,11 @@ def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep
             "label": [f"T={step}" for step in spiking["num_timesteps"]],
         }
     )
-    return rows if sweep is None else pd.concat([rows, _retrained(sweep, metric)[rows.columns]], ignore_index=True)
+    return rows if sweep is None else pd.concat([rows, retrained(sweep, metric)[rows.columns]], ignore_index=True)
 
 
-def _retrained(sweep: Path, metric: str) -> pd.DataFrame:
+def retrained(sweep: Path, metric: str) -> pd.DataFrame:
+    """Mean energy and accuracy by T of a sweep's table; InputError where it is something else."""
     try:
         table = pd.read_csv(sweep)
         steps = next(name for name in ("num_timesteps", "model.num_timesteps") if name in table)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from snnvtg.energy.account import Account
-from snnvtg.energy.breakeven import tied
+from snnvtg.energy.breakeven import firing_rate, tied
 from snnvtg.energy.costs import COST_MODELS, ComputeModel, CostModel
 from snnvtg.energy.report_format import cell
 from snnvtg.energy.twin_counts import TwinCounts
@@ -40,6 +40,19 @@ def steps_in_words(table: pd.DataFrame, models: Sequence[str] = ("45nm_fp32", "4
         else:
             sentences.append(f"Under {name} the dense twin is cheaper at every T read out.")
     return " ".join(sentences)
+
+
+def accumulates_in_words(counts: TwinCounts, model: CostModel) -> str:
+    """The share of the energy that spikes make directly, accumulates and neurons."""
+    parts = model.breakdown_pj(counts.spiking)
+    total, neurons = sum(parts.values()), [r for r in counts.spiking.phase("forward") if r.is_neuron]
+    updates = model.energy_pj(Account(neurons))
+    if not total or not neurons:
+        return ""
+    return (
+        f"At {model.title}, synaptic accumulates are {cell(100 * parts.get('ac', 0.0) / total, 2)} % of the energy, "
+        f"neuron updates {cell(100 * updates / total, 2)} %; the mean firing rate is {firing_rate(counts.spiking):.1%}."
+    )
 
 
 def recomputed_in_words(counts: TwinCounts, model: CostModel) -> str:

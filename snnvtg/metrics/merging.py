@@ -20,8 +20,8 @@ def merge_predictions(
     """Merge (first clip, prediction) of each window, times in s from the window's own start.
 
     Windows are shifted to video time and overlapping ones suppressed by score. Where windows overlap, a clip's saliency
-    is their mean, weighted by its distance to the window's edge. A moment longer than the overlap is seen whole by no
-    window. Memory grows by `top` windows per part and one number per clip.
+    is their mean, weighted by its distance to the window's edge; there is none where no window has any. A moment longer
+    than the overlap is seen whole by no window. Memory grows by `top` windows per part and one number per clip.
     """
     windows, qid, query, vid = [np.zeros((0, 3))], None, "", ""
     total, weight = np.zeros(num_clips), np.zeros(num_clips)
@@ -37,5 +37,5 @@ def merge_predictions(
         raise InputError("no predictions to merge; expected at least one window")
     kept = nms(np.concatenate(windows), nms_threshold, most=top)
     kept[:, :2] = kept[:, :2].clip(0, num_clips * clip_length)
-    saliency = total / np.where(weight > 0, weight, 1.0)
+    saliency = total / np.where(weight > 0, weight, 1.0) if weight.any() else np.empty(0)
     return Prediction(qid, query, vid, tuple(map(tuple, kept.tolist())), tuple(saliency.tolist()))

@@ -1,4 +1,4 @@
-"""The scan and the convolution as operations of snnvtg.operator_checks: what other people's programs do to a backend.
+"""The scan and the convolution as trials of snnvtg.operator_checks: what other people's programs do to a backend.
 
     python -m snnvtg.scan.conformance BACKEND
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from snnvtg.errors import InputError
-from snnvtg.operator_checks import Operation, Result, check
+from snnvtg.operator_checks import Result, Trial, check
 from snnvtg.scan.convolution import CAUSAL_CONV1D, causal_conv1d
 from snnvtg.scan.inputs import ScanInputs
 from snnvtg.scan.selective import SELECTIVE_SCAN, bidirectional_selective_scan, selective_scan
@@ -105,10 +105,10 @@ class Inputs:
         return tuple(t.to(self.device) for t in made)
 
 
-def operations(backend: str, device: str = "cpu", kinds: str = "") -> list[Operation]:
+def trials(backend: str, device: str = "cpu", kinds: str = "") -> list[Trial]:
     """Every kind of call whose name begins with `kinds` ("scan", "convolution"), run by `backend`."""
     return [
-        Operation(
+        Trial(
             name=kind,
             run=Run(kind, backend),
             reference=Run(kind, "reference"),
@@ -130,7 +130,7 @@ def conform(backend: str, device: str = "cpu") -> Iterator[Result]:
         if reasons:
             yield Result("available", kinds, "refused", "; ".join(reasons))
             continue
-        for one in operations(backend, device, kinds):
+        for one in trials(backend, device, kinds):
             yield from check(one)
 
 

@@ -1,5 +1,6 @@
 """Handing tensors to the Numba kernels of the scan; only this file and numba_kernels.py know numba."""
 
+import os
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from snnvtg.backends import only_on
+from snnvtg.scan.transforms import forward_mode
 
 REMEDY = "Install numba, which brings a compiler of its own (pip install numba), or ask for the torch backend."
 GROUPS = 4  # groups of channels at most: the same on every machine, so that sums are of the same order everywhere
@@ -30,6 +32,16 @@ def missing(device_type: str) -> list[str]:
     except Exception as error:  # numba says what it dislikes about numpy or the processor in several ways
         reasons.append(f"numba does not import ({type(error).__name__}: {error})")
     return reasons
+
+
+def refuses(scan) -> list[str]:
+    """Why the kernels cannot run in this process, or not do this call."""
+    forked = _launched_by not in (None, os.getpid())
+    lost = ["this process is a fork of one that used numba, whose threads do not survive that; spawn it instead"]
+    return (lost if forked else []) + forward_mode()
+
+
+_launched_by: int | None = None  # the process whose threads numba has
 
 
 def forward(u, step, A, B, C, initial, fresh, reverse: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,6 +79,8 @@ def _groups(u: Tensor) -> int:
 
 
 def _call(kernel, tensors, *options) -> None:
+    global _launched_by
+    _launched_by = _launched_by or os.getpid()
     numba = import_module("numba")
     numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
     kernel(*(tensor.detach().numpy() for tensor in tensors), *options)

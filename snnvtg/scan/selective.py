@@ -28,7 +28,7 @@ def _triton_refuses(scan: Scan) -> list[str]:
 BACKENDS = (
     Backend("reference", reference.run),
     Backend("cpu", operator.run, cpu_kernels.REMEDY, _cpu_missing, _refuses),
-    Backend("numba", portable.run_numba, numba_scan.REMEDY, numba_scan.missing, _refuses),
+    Backend("numba", portable.run_numba, numba_scan.REMEDY, numba_scan.missing, numba_scan.refuses),
     Backend("torch", portable.run_torch, refuses=_refuses),
     Backend("triton", operator.run, triton_scan.REMEDY, triton_scan.missing, _triton_refuses),
     Backend("mamba-ssm", external.run_scan, external.SCAN_REMEDY, external.scan_missing, external.scan_refuses),

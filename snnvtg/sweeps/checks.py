@@ -28,15 +28,15 @@ def check_trial(trial: Trial, device: str = "cpu") -> None:
     data, recipe = trial.data.load(), trial.recipe
     model = recipe.model_class(recipe.model, data.video_width, data.text_width)
     check_needs(model, data)
-    check_selection(recipe.training.select_on, model, data)
+    check_figure(recipe.training.select_on, "training.select_on", model, data)
     if trial.inference.num_timesteps is not None and model.num_timesteps is None:
         raise InputError(f"inference.num_timesteps: {type(model).__name__} has no time steps; leave it out")
     set_backend(model, trial.inference.backend)
 
 
-def check_selection(select_on: str | None, model: GroundingModel, data: DataSplits) -> None:
-    """InputError unless validation has a figure called `select_on` to choose the best epoch by."""
-    if select_on is None:
+def check_figure(name: str | None, option: str, model: GroundingModel, data: DataSplits) -> None:
+    """InputError unless a model of this kind has a figure called `name` on the data; `option` is where it was named."""
+    if name is None:
         return
     if model.needs.every_video:
         known = [*VIDEO_RETRIEVAL.per_query({q.qid: {q.vid: 1.0} for q in data.val.queries}, data.val.queries)]
@@ -46,5 +46,5 @@ def check_selection(select_on: str | None, model: GroundingModel, data: DataSpli
             clips = math.ceil(query.duration / data.clip_length)
             answers.append(Prediction(query.qid, query.query, query.vid, ((0.0, query.duration, 1.0),), (0.0,) * clips))
         known = [*EVALUATIONS[data.val.evaluation].figures(answers, data.val.queries)["brief"]]
-    if select_on not in known:
-        raise InputError(f"training.select_on is {select_on!r}; figures of {data.name}: {', '.join(known)}")
+    if name not in known:
+        raise InputError(f"{option} is {name!r}; figures of {data.name}: {', '.join(known)}")

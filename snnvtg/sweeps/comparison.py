@@ -1,5 +1,6 @@
 """What a sweep's files say: figures of each row, and its paired difference from the reference row."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from snnvtg.errors import InputError
 from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
 from snnvtg.metrics.intervals import bootstrap_interval, paired_comparison
 from snnvtg.models import model_class
+from snnvtg.plugins import is_outside
 from snnvtg.sweeps.results import COSTS, KEY, QUERY_KEY
 from snnvtg.sweeps.table import TEXT, read_provenance, read_rows
 from snnvtg.sweeps.touched import check_declaration, check_numbers, check_queries
@@ -127,9 +129,11 @@ def published_figures(provenance: dict[str, Any], sweep: str) -> dict[str, Any] 
     """What the paper of the sweep's model says for it; None where the model says nothing or cannot be found."""
     identity = provenance.get("identity")
     name = str(identity.get("model", "")) if isinstance(identity, dict) else ""
+    if is_outside(name) and name.partition(":")[0] not in sys.modules:  # no file decides what code is imported
+        return None
     try:
         return model_class(name).published().get(sweep)
-    except InputError:  # a model from outside the package that is not there when the table is drawn again
+    except InputError:  # a plugin that is not installed where the table is drawn again
         return None
 
 

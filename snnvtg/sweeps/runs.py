@@ -4,7 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -43,16 +43,29 @@ def shaping_code(recipe: Recipe) -> str:
     return code_digest("snnvtg.training.loop", recipe.model_class.__module__)
 
 
-def imported_files(modules: Iterable[str]) -> set[Path]:
-    """The source files of `modules` and of what they import of this package, lazy imports included."""
+def imported_files(modules: Sequence[str]) -> set[Path]:
+    """The source files of `modules` and of what they import of this package and of their own, lazy imports included.
+
+    A module of a user's own package brings what it imports of that; a single file what lies beside it.
+    """
+    packages = {module.partition(".")[0] for module in modules if "." in module} - {"snnvtg"}
+    singles = [_source(module) for module in modules if "." not in module]
+    folders = {file.parent for file in singles if file is not None and "site-packages" not in file.parts}
     found: set[Path] = set()
     waiting = list(modules)
     while waiting:
-        file = _source(waiting.pop())
+        module = waiting.pop()
+        file = _source(module)
         if file is not None and file not in found:
             found.add(file)
-            waiting += _imports(file)
+            waiting += [name for name in _imports(module, file) if _is_own(name, packages, folders)]
     return found
+
+
+def _is_own(name: str, packages: set[str], folders: set[Path]) -> bool:
+    first = name.partition(".")[0]
+    beside = any((folder / f"{first}.py").is_file() or (folder / first).is_dir() for folder in folders)
+    return name.startswith("snnvtg.") or (first != "snnvtg" and (first in packages or beside))
 
 
 @cache
@@ -64,14 +77,15 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(module: str, file: Path) -> Iterator[str]:
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            name = importlib.util.resolve_name(name, package) if node.level else name
+            yield from (name, *(f"{name}.{alias.name}" for alias in node.names))
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        yield from (name for name in names if name.startswith("snnvtg."))
+            yield from (alias.name for alias in node.names)
 
 
 def run_folder(root: Path, recipe: Recipe, data: DataSplits, seed: int) -> Path:

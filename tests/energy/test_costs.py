@@ -114,6 +114,7 @@ def test_a_dense_layer_reads_input_weights_and_bias_and_writes_its_output():
 def test_a_current_that_no_spikes_added_up_is_read_at_every_step():
     """Linear(4 → 3) → LIF, T = 5: dense input, so the current lies in memory; behind spikes it is the potential."""
     model = nn.Sequential(nn.Linear(4, 3, bias=False), LIF())
+    nn.init.ones_(model[0].weight)
     with Ledger(model, strict=True) as dense:
         model(torch.rand(5, 1, 4))
     with Ledger(model, strict=True) as spiking:

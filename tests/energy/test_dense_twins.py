@@ -121,6 +121,24 @@ def test_frames_that_differ_are_each_run():
     assert counted(Frames(), still).dense.mean["macs"] == INPUTS * HIDDEN + HIDDEN * OUTPUTS
 
 
+def test_one_input_that_changes_keeps_the_whole_network_in_time():
+    """A branch that sees the same at every step is not told apart from one that happens to."""
+
+    class Branches(Steps):
+        def __init__(self):
+            super().__init__()
+            self.fc3 = nn.Linear(HIDDEN, OUTPUTS)
+
+        def forward(self, still: Tensor, frames: Tensor) -> Tensor:
+            steady = self.lif1(self.fc1(still), num_timesteps=T)
+            return self.fc2(steady) + self.fc3(self.lif2(self.fc1(frames)))
+
+    torch.manual_seed(0)
+    inputs = (torch.rand(1, INPUTS), torch.rand(T, 1, INPUTS))
+    found = count_with_twin(Branches().eval(), [inputs])
+    assert found.dense.mean["macs"] == (1 + T) * INPUTS * HIDDEN + 2 * T * HIDDEN * OUTPUTS
+
+
 class Attention(nn.Module):
     """A part that is more than its neurons."""
 

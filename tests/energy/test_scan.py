@@ -83,7 +83,7 @@ def test_causal_convolution_has_a_mac_a_tap():
 def test_direct_encoding_reads_its_current_once_and_updates_every_step():
     layer = nn.Sequential(nn.Linear(5, 3), LIF())
     with torch.no_grad(), Ledger(layer, strict=True) as ledger:
-        layer[1](layer[0](torch.randn(2, 5)), num_timesteps=7)
+        layer[1](layer[0](torch.randn(2, 5)) + 2, num_timesteps=7)
     assert (ledger.totals["macs"], ledger.totals["neuron_updates"]) == (2 * 5 * 3, 7 * 2 * 3)
 
 

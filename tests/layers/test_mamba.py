@@ -165,6 +165,33 @@ def test_a_stream_does_not_change_the_state_it_was_given():
     assert all(tensor.abs().max() == 0 for tensor in state)
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_stream_goes_on_from_a_prompt_read_at_once_whatever_its_padding(backend):
+    torch.manual_seed(2)
+    block = Mamba(MambaConfig(16), backend).double().eval()
+    x, lengths = torch.randn(3, 12, 16, dtype=torch.float64), (9, 2, 6)
+    mask = torch.arange(9)[None] < torch.tensor(lengths)[:, None]
+    prompt = torch.where(mask[..., None], x[:, :9], 50.0)
+    y, state = block(prompt, mask, return_state=True)
+    following, after = block.step(x[:, 9], state)
+    rest, _ = block(x[:, 9:], state=state, return_state=True)
+    for row, length in enumerate(lengths):
+        whole = block(torch.cat([x[row, :length], x[row, 9:]])[None])[0]
+        torch.testing.assert_close(y[row, :length], whole[:length])
+        torch.testing.assert_close(following[row], whole[length])
+        torch.testing.assert_close(rest[row], whole[length:])
+    torch.testing.assert_close(block.step(x[:, 10], after)[0], rest[:, 1])
+
+
+def test_sequences_packed_into_one_row_do_not_see_one_another():
+    block = Mamba(MambaConfig(16)).double()
+    x, lengths = torch.randn(2, 20, 16, dtype=torch.float64), (3, 1, 16)
+    seq_idx = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths)).expand(2, -1)
+    for reverse in (False, True):
+        apart = torch.cat([block(part, reverse=reverse) for part in x.split(lengths, 1)], 1)
+        torch.testing.assert_close(block(x, seq_idx=seq_idx, reverse=reverse), apart)
+
+
 def test_padding_does_not_reach_the_valid_positions():
     block = Mamba(MambaConfig(16)).double()
     x = torch.randn(2, 12, 16, dtype=torch.float64)

@@ -206,3 +206,41 @@ def test_rows_scored_by_different_figures_are_refused_before_training(tmp_path):
     with pytest.raises(InputError, match="row 'b' is scored by video_retrieval, row 'a' by recall"):
         run_sweeps([parse_sweep(text)], base, [tmp_path / "mixed.csv"], tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+class Fickle(GroundingModel):
+    """Ranks every query's own video first after its second step of training, and last after any other."""
+
+    config_class = SyntheticConfig
+    predict = None
+
+    def __init__(self, config, video_width, text_width):
+        super().__init__(config, video_width, text_width)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.register_buffer("steps", torch.zeros(()))
+
+    @property
+    def needs(self):
+        return Needs(every_video=True)
+
+    def forward(self, batch: Batch):
+        self.steps += self.training
+        return self.weight.sum()
+
+    def losses(self, output, batch: Batch):
+        return {"weight": output}
+
+    def index(self, videos: Batch):
+        return [query.vid for query in videos.queries]
+
+    def search(self, queries: Batch, videos):
+        own = torch.tensor([[float(query.qid == vid) for vid in videos] for query in queries.queries])
+        return own if self.steps == 2 else -own
+
+
+def test_retrieval_keeps_the_epoch_with_the_best_ranks_over_the_whole_split():
+    # six videos: a query's own ranks first (R@1, 5, 10, 100 = 100 each) or last (R@5 = 0, R@10 = 100)
+    training = TrainingConfig(epochs=3, batch_size=6)
+    trained = train(Recipe(Fickle, SyntheticConfig(), training), layered(1), seed=0, quiet=True)
+    assert [epoch["SumR"] for epoch in trained.progress["history"]] == [200, 400, 200]
+    assert trained.progress["best_epoch"] == 2 and trained.state["steps"] == 2

@@ -38,6 +38,7 @@ def parameters(variant: dict) -> LIFParameters:
         surrogate_alpha=variant.get("alpha", 2.0),
         learn_beta=variant.get("beta_per_channel", False),
         learn_threshold=variant.get("threshold_per_channel", False),
+        truncate=variant.get("truncate"),
     )
 
 
@@ -52,13 +53,20 @@ def tensors(variant: dict, device: str) -> dict[str, torch.Tensor]:
     for name, key, value in (("beta", "beta", 0.6), ("threshold", "v_threshold", 1.0)):
         if variant.get(f"{name}_per_channel"):
             made[key] = (value + 0.05 * torch.randn(channels, dtype=torch.float64)).to(state)
+        elif variant.get("on_device"):
+            made[key] = torch.tensor(value, dtype=state)
     if "scale" in names:
         made["scale"] = 1 + 0.1 * torch.randn(channels, dtype=torch.float64).to(state)
         made["shift"] = 0.1 * torch.randn(channels, dtype=torch.float64).to(state)
     return {name: t.to(device).requires_grad_() for name, t in made.items()}
 
 
-def reference(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def traced(variant: dict) -> bool:
+    """Whether the variant returns potentials."""
+    return "grad_potential" in variant.get("given", "")
+
+
+def reference(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """What the loop gives for the same tensors."""
     rest = {name: t for name, t in given.items() if name in ("v", "beta", "v_threshold")}
     current = given["current"]
@@ -66,15 +74,16 @@ def reference(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tens
         current = current * given["scale"] + given["shift"]
     if variant.get("repeat"):
         current = current.expand(variant.get("steps", 8), *current.shape)
-    spikes, state = lif_reference(current, parameters(variant), **rest)
-    return (spikes.mean(0) if variant.get("mean") else spikes), state
+    spikes, *more = lif_reference(current, parameters(variant), return_potential=traced(variant), **rest)
+    return (spikes.mean(0) if variant.get("mean") else spikes), *more
 
 
-def fused(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def fused(variant: dict, given: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """What the fused kernels give."""
     steps = variant.get("steps", 8) if variant.get("repeat") else None
     reduction = "mean" if variant.get("mean") else "none"
-    return lif(parameters=parameters(variant), num_timesteps=steps, reduction=reduction, backend="fused", **given)
+    options = {"num_timesteps": steps, "reduction": reduction, "return_potential": traced(variant)}
+    return lif(parameters=parameters(variant), backend="fused", **options, **given)
 
 
 def compare(variant: dict, device: str) -> None:
@@ -92,11 +101,11 @@ def answer(variant: dict, run, device: str) -> dict[str, torch.Tensor]:
     given = tensors(variant, device)
     results = run(variant, given)
     # where no gradient comes from the state, the kernel is another one
-    used = results if "grad_state_out" in variant.get("given", "") else results[:1]
+    used = [results[0], *([results[1]] if "grad_state_out" in variant.get("given", "") else []), *results[2:]]
     weights = [torch.cos(torch.arange(t.numel(), dtype=torch.float64)).view(t.shape).to(t) for t in used]
     loss = sum((t * w).sum() for t, w in zip(used, weights, strict=True))
     gradients = torch.autograd.grad(loss, list(given.values()))
-    named = {"spikes": results[0], "state": results[1]}
+    named = dict(zip(("spikes", "state", "potentials"), results, strict=False))
     named |= {f"gradient of {name}": g for name, g in zip(given, gradients, strict=True)}
     return {name: t.detach().cpu() for name, t in named.items()}
 
@@ -117,10 +126,10 @@ def check(argument: tuple, device: str) -> None:
 def prepare(device: str) -> None:
     """On a CPU the kernels are Triton's, interpreted, in blocks that shapes end within."""
     if device == "cpu":
-        from snnvtg.neurons.backends import fused, fused_triton
+        from snnvtg.neurons.backends import fused_operator, fused_triton
 
         fused_triton.BLOCK = 64
-        fused.KERNELS["cpu"] = lambda direction, given, settings: (
+        fused_operator.KERNELS["cpu"] = lambda direction, given, settings: (
             settings["neurons"] and fused_triton.launch(direction, given, settings)
         )
 
@@ -128,7 +137,7 @@ def prepare(device: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--every", type=int, default=1, help="only each so-manieth check of the conformance suite")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th check of the conformance suite only")
     options = parser.parse_args()
     device = options.device
     if device == "cpu":

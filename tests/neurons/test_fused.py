@@ -47,12 +47,6 @@ def test_compiled_gradients_are_the_same():
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
-def test_operators_pass_torchs_own_check():
-    x, beta = torch.randn(3, 2, 5, requires_grad=True), torch.tensor(0.5, requires_grad=True)
-    rest = (3, False, False, 0.0, False, True, 0, 2.0)
-    torch.library.opcheck(torch.ops.snnvtg.lif_forward.default, (x, None, beta, torch.tensor(1.0), None, None, *rest))
-
-
 @pytest.mark.parametrize("backend", ["fused", "torch", "reference"])
 def test_per_sample_gradients_with_torch_func(backend):
     x = torch.randn(3, 4, 5)

@@ -38,7 +38,7 @@ VARIANTS = [
     *({"surrogate": number} for number in range(10)),
     {"repeat": True, "mean": True},
     *({"truncate": 2, "given": "potential grad_potential", "steps": steps} for steps in (8, 64)),
-    {"on_device": True},
+    {"on_device": True, "given": "grad_beta grad_threshold"},
     {"repeat": True, "steps": 64},
     {"soft": True, "detach": False, "reset_to": 0.0, "steps": 64},
     {"detach": False, "reset_to": 0.25, "alpha": 1.7},

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from snnvtg.errors import InputError
 from snnvtg.leaf_ops import observe
 from snnvtg.scan import (
+    available_backends,
     bidirectional_selective_scan,
     causal_conv1d,
     convolution_cpu,
@@ -27,22 +29,56 @@ def arguments(count: int = 1, keep: bool = True):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_scan_operator_passes_torchs_own_checks(count):
-    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(torch.ops.snnvtg.selective_scan.default, arguments(count), test_utils=checks)
+    torch.library.opcheck(torch.ops.snnvtg.selective_scan.default, arguments(count))
+
+
+@pytest.mark.parametrize("kernels", [name for name in ("torch", "numba") if available_backends()[name] is None])
+def test_the_recurrence_operator_passes_torchs_own_checks(kernels):
+    tensors, *_ = arguments()
+    u, step, A, B, C, _, _, initial = tensors
+    fresh = torch.tensor([False, False, True, False, True]).expand(2, -1)
+    given = (u, step, A, B, C, initial, fresh, True, True, kernels)
+    torch.library.opcheck(torch.ops.snnvtg.recurrence.default, given)
 
 
 def test_the_convolution_operator_passes_torchs_own_checks():
-    given = (
-        torch.randn(2, 5, 6, requires_grad=True),
-        torch.randn(6, 4, requires_grad=True),
-        None,
-        None,
-        None,
-        True,
-        False,
-    )
-    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(torch.ops.snnvtg.causal_conv1d.default, given, test_utils=checks)
+    x, weight, bias = (torch.randn(shape, requires_grad=True) for shape in ((2, 5, 6), (6, 4), (6,)))
+    seq_idx = torch.tensor([0, 0, 1, 1, 1], dtype=torch.int32).expand(2, -1)
+    given = (x, weight, bias, torch.ones(2, 5, dtype=torch.bool), seq_idx, True, False)
+    torch.library.opcheck(torch.ops.snnvtg.causal_conv1d.default, given)
+
+
+def test_operators_check_what_they_are_given():
+    """Kernels read as far as they are told to: called directly with what does not fit they would read beyond."""
+    tensors, z, mask, seq_idx, *flags = arguments()
+    scan, backward = torch.ops.snnvtg.selective_scan, torch.ops.snnvtg.selective_scan_backward
+    short = [t[:, :3] if t.dim() == 3 and t.shape[1] == 5 else t for t in tensors]
+    for wrong in (
+        ([*tensors[:3], *short[3:5], *tensors[5:]], z, mask, seq_idx),
+        ([tensors[0].double(), *tensors[1:]], z, mask, seq_idx),
+        (tensors, z[:, :3], mask, seq_idx),
+        (tensors, z, mask[:, :3], seq_idx),
+        (tensors, z, mask, torch.zeros(2, 3, dtype=torch.int32)),
+    ):
+        with pytest.raises(InputError, match="selective_scan operator"):
+            scan(*wrong, *flags)
+    out, y, states, checkpoints = scan(tensors, z, mask, seq_idx, *flags)
+    shared = (tensors, z, mask, seq_idx, *flags[:2])
+    for wrong in (
+        (y, checkpoints, out[:, :3], states),
+        (y[:, :3], checkpoints, out, states),
+        (y, [kept[:7] for kept in checkpoints], out, states),
+        (y, checkpoints, out, [state[:, :1] for state in states]),
+    ):
+        with pytest.raises(InputError, match="selective_scan operator, backward"):
+            backward(*shared, *wrong)
+    x, weight = torch.randn(2, 5, 6), torch.randn(6, 4)
+    with pytest.raises(InputError, match="causal_conv1d operator"):
+        torch.ops.snnvtg.causal_conv1d(x, weight[:4], None, None, None, True, False)
+    with pytest.raises(InputError, match="expected a width of 1 to 16, got 17"):
+        torch.ops.snnvtg.causal_conv1d(x, torch.randn(6, 17), None, None, None, True, False)
+    with pytest.raises(InputError, match="causal_conv1d operator, backward"):
+        torch.ops.snnvtg.causal_conv1d_backward(x, weight, None, None, None, x[:, :3], True, False)
 
 
 def test_the_constants_are_the_kernels():

@@ -98,8 +98,9 @@ def test_values_states_and_gradients_equal_the_reference_in_float64(
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.bfloat16, 2e-2)])
 @pytest.mark.parametrize("shape", [(2, 33, 40, 16), (1, 1, 1, 1), (3, 50, 19, 7), (2, 18, 40, 24), (1, 35, 17, 44)])
 def test_values_and_gradients_in_lower_precision(backend, dtype, tolerance, shape):
-    x = direction(torch.Generator().manual_seed(1), *shape, dtype=dtype)
-    z = torch.randn(*shape[:3]).to(dtype).requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    x = direction(generator, *shape, dtype=dtype)
+    z = torch.randn(*shape[:3], generator=generator).to(dtype).requires_grad_()
     exact = ScanInputs(*(None if t is None else t.detach().double().requires_grad_() for t in x.tensors[:7]))
     initial = x.initial_state.detach().double().requires_grad_()
     exact = ScanInputs(*exact.tensors[:7], initial_state=initial)

@@ -228,3 +228,14 @@ def test_an_axis_that_is_not_there(refused, mine, tmp_path):
     spiking = f"{mine / 'detr.py'}:SpikingDetr"
     said = refused("timestep_sweep", "--model", spiking, "--grid", "model.depth=1,2")
     assert said.startswith("--grid: row 'num_timesteps=1 depth=1': model.depth=1: no such setting; known here: width, ")
+
+
+@pytest.mark.parametrize("model", ["detr.py:Detr", "retrieval.py:Retrieval"])
+def test_an_energy_report_with_a_figure_the_data_set_has_not(command, quick, moments, mine, tmp_path, capsys, model):
+    place = f"{mine}/{model}"
+    assert command("train", "--model", place, *quick, "--out", tmp_path / "run") == 0
+    capsys.readouterr()
+    asked = ("--checkpoint", tmp_path / "run" / "best.pt", "--model", place, "--data", moments)
+    assert command("energy_report", *asked, "--metric", "MR-full-mAP", "--out", tmp_path / "energy") == 2
+    assert capsys.readouterr().err.startswith("error: --metric is 'MR-full-mAP'; figures of moments: R")
+    assert not (tmp_path / "energy").exists()

@@ -62,3 +62,11 @@ def test_a_retrieval_model_grounds_in_its_own_video_too(trained, command, retrie
     out = ("--out", tmp_path / "answer.png", "--json", tmp_path / "answer.json")
     assert command("ground", "--checkpoint", trained, "--model", retrieval, *asked, *out) == 0
     assert len(json.loads((tmp_path / "answer.json").read_text())["pred_relevant_windows"]) == 1
+
+
+def test_a_retrieval_model_is_priced_beside_its_own_figures(trained, command, retrieval, moments, mine, tmp_path):
+    asked = ("--checkpoint", trained, "--model", retrieval, "--data", moments)
+    costs = ("--cost-models", f"{mine / 'my_costs.py'}:MINE")
+    assert command("energy_report", *asked, *costs, "--out", tmp_path / "energy") == 0
+    assert set(RANKED) < set(pd.read_csv(tmp_path / "energy" / "accuracy.csv"))
+    assert "mine" in set(pd.read_csv(tmp_path / "energy" / "models.csv")["cost_model"])

@@ -2,9 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+
+from snnvtg.models import model_class
 
 
 @pytest.fixture
@@ -48,6 +51,21 @@ def test_a_users_model_answers_in_words_with_its_raster(trained, command, spikin
     assert command("ground", "--checkpoint", trained, "--model", spiking, *asked, *out) == 0
     assert "no spiking layers" not in capsys.readouterr().out
     assert len(json.loads((tmp_path / "answer.json").read_text())["pred_relevant_windows"]) == 4
+
+
+@pytest.mark.parametrize("window", [4, 8])
+def test_a_model_without_saliency_answers_in_words_too(
+    trained, command, spiking, moments, tmp_path, monkeypatch, window
+):
+    model = model_class(spiking)
+    answered = model.predict
+    none = {"pred_saliency_scores": ()}
+    monkeypatch.setattr(model, "predict", lambda *given: [replace(found, **none) for found in answered(*given)])
+    video = moments / "features" / "clip" / "test_0.npz"
+    asked = ("--query", "a person opens the door", "--text", moments / "glove.tiny.txt", "--features", video)
+    out = ("--window", window, "--out", tmp_path / "answer.png", "--json", tmp_path / "answer.json")
+    assert command("ground", "--checkpoint", trained, "--model", spiking, *asked, *out) == 0
+    assert json.loads((tmp_path / "answer.json").read_text())["pred_saliency_scores"] == []
 
 
 def test_a_checkpoint_does_not_decide_what_is_imported(trained, command, moments, tmp_path, capsys):
@@ -112,3 +130,25 @@ def test_a_users_data_set_is_trained_on_predicted_and_scored(command, detr, mine
     scored = ("--annotations", tmp_path / "my_test.jsonl", "--dataset", name, "--out", tmp_path / "scored.json")
     assert command("evaluate", "--submission", answers, *scored) == 0
     assert set(json.loads((tmp_path / "scored.json").read_text())["brief"]) == {"R1@0.3", "R1@0.5", "R1@0.7", "mIoU"}
+
+
+def test_a_users_model_is_priced_by_a_users_cost_model(trained, command, moments, mine, spiking, tmp_path):
+    out = tmp_path / "energy"
+    asked = ("--checkpoint", trained, "--model", spiking, "--data", moments, "--timesteps", 1, 2)
+    assert command("energy_report", *asked, "--cost-models", f"{mine / 'my_costs.py'}:MINE", "--out", out) == 0
+    table = pd.read_csv(out / "models.csv")
+    assert {"mine", "45nm_fp32"} <= set(table["cost_model"])
+    assert set(table["num_timesteps"]) == {1, 2}
+    counted = pd.read_csv(out / "operations.csv").groupby("kind")["effective"].sum()  # at the model's own T, 2
+    priced = table[(table["cost_model"] == "mine") & (table["num_timesteps"] == 2)]["spiking_pj"].item()
+    others = counted.drop(["mac", "ac"]).sum()
+    assert counted["ac"] > 0 and priced == pytest.approx(2.0 * counted["mac"] + 0.5 * counted["ac"] + others)
+    assert "SpikingDetr" in (out / "report.md").read_text() and (out / "tables.tex").is_file()
+
+
+def test_a_users_model_without_spikes_is_priced(command, quick, moments, detr, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "energy"
+    assert command("train", "--model", detr, *quick, "--out", run) == 0
+    asked = ("--checkpoint", run / "best.pt", "--model", detr, "--data", moments, "--out", out)
+    assert command("energy_report", *asked) == 0
+    assert (pd.read_csv(out / "models.csv")["spiking_pj"] > 0).any()

@@ -123,6 +123,17 @@ def compare_counters(
     return made, reasons
 
 
+def comparison_table(made: list[Comparison]) -> pd.DataFrame:
+    """All comparisons as one table: tool, quantity, layer, ledger, figure, difference."""
+    tables = [
+        c.table(quantity).rename(columns={c.tool: "figure"}).assign(tool=c.tool, quantity=quantity)
+        for c in made
+        for quantity in QUANTITIES
+    ]
+    columns = ["tool", "quantity", "layer", "ledger", "figure", "difference"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
 def comparison_section(made: list[Comparison], reasons: list[str]) -> str:
     """A report's section: each tool's counts beside the ledger's, by layer, with what separates them."""
     lines = ["## Beside other counters", ""]

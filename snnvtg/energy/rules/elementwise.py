@@ -82,12 +82,14 @@ _SIMPLE = {
         eq ne lt le gt ge maximum minimum fmax fmin relu threshold isnan isinf isfinite isneginf isposinf signbit
         clamp_min clamp_max heaviside
         """,
-    "select": "where masked_fill copysign",
+    "select": "where masked_fill copysign nextafter",
     "logic": """
         logical_not logical_and logical_or logical_xor bitwise_not bitwise_and bitwise_or bitwise_xor
-        bitwise_left_shift bitwise_right_shift
+        bitwise_left_shift bitwise_right_shift __lshift__ __rshift__ __ilshift __irshift
         """,
-    "random": "bernoulli uniform rand randn rand_like randn_like normal normal_functional randint randint_like random randperm",
+    "random": """
+        bernoulli uniform rand randn rand_like randn_like normal normal_functional randint randint_like random randperm
+        """,
     "exp": "exp exp2",
     "log": "log log2 log10",
     "trig": "sin cos tan atan asin acos atan2 angle",
@@ -139,6 +141,7 @@ _COMPOUND: dict[str, dict[str, int]] = {
     "fmod": {"div": 1, "mul": 1, "add": 1},
     "_add_relu": {"add": 1, "compare": 1},
     "exponential": {"random": 1, "log": 1, "mul": 1},
+    "poisson": {"random": 1, "exp": 1, "mul": 1, "compare": 1},
     "geometric": {"random": 1, "log": 1, "mul": 1},
     "cauchy": {"random": 1, "trig": 1, "mul": 1, "add": 1},
     "log_normal": {"random": 1, "exp": 1, "mul": 1, "add": 1},

@@ -7,6 +7,7 @@ BLDN: case C. Making Δ (bias, softplus) and gating the output (SiLU, product) a
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -60,6 +61,36 @@ def neuron_record(
     )
 
 
+def _beyond_one_state(a: Arguments, updates: int, fired: int, steps: int, width: int) -> Iterator[OpRecord]:
+    """The parts of snnvtg/neurons/extended.py, per neuron and step; a part's state is read and written like v's.
+
+    Synaptic current: a multiply, an add. Adaptation: a multiply, an add to the threshold, an add per spike. Refractory
+    period: a compare, three selects, a decrement. Recurrence: an accumulate per weight of a spike, the last step's too.
+    """
+    p, weight = a.get("parameters"), a.get("recurrent")
+    parts = {}
+    if p is not None and p.synapse is not None:
+        parts["synapse"] = counts(mul=updates, add=updates)
+    if p is not None and p.adaptation:
+        parts["adaptation"] = {**counts(mul=updates), "add": (updates + fired, 2 * updates)}
+    if p is not None and p.refractory:
+        parts["refractory"] = counts(compare=updates, select=3 * updates, add=updates)
+    for name, made in parts.items():
+        state = 2 * updates * width // 8
+        yield OpRecord(op=f"lif.{name}", counts=made, width=width, num_timesteps=steps, state_bytes=state)
+    if weight is not None:
+        fan_out = weight.shape[0] if weight.dim() == 2 else 1
+        yield OpRecord(
+            op="lif.recurrent",
+            counts={"ac": (fired * fan_out, updates * fan_out)},
+            width=width,
+            num_timesteps=steps,
+            weight_bytes=_bytes(weight),
+            spikes_in=fired,
+            dense_in=updates,
+        )
+
+
 def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
     """`lif(current, parameters, *, num_timesteps, scale, shift, reduction, …)`; marks the spikes."""
     current, spikes = a["current"], out[0] if isinstance(out, tuple) else out
@@ -78,6 +109,7 @@ def lif(a: Arguments, out: Any, provenance: Provenance) -> Iterator[OpRecord]:
     width = max(32, _bits(current))  # the state is kept in float32 at least
     summed = provenance.get(current) is Mark.SUM
     yield neuron_record(current.numel(), updates, spikes, fired=fired, steps=steps, width=width, summed=summed)
+    yield from _beyond_one_state(a, updates, fired, steps, width)
     if averaged:
         dense = updates - spikes.numel()
         added = int((spikes.double() * steps).round().clamp(max=steps - 1).sum())
@@ -118,12 +150,13 @@ def _positions(mask: Tensor | None, like: Tensor) -> int:
     return int(mask.sum()) if mask is not None else like.shape[0] * like.shape[1]
 
 
-def _taps(mask: Tensor | None, like: Tensor, kernel: int) -> int:
+def _taps(mask: Tensor | None, like: Tensor, kernel: int, positions: int) -> int:
     """Pairs of a position and one at most `kernel` − 1 before it (or, in reverse, behind), both of them real."""
-    if mask is None:
-        mask = like.new_ones(like.shape[:2], dtype=torch.bool)
-    length = mask.shape[1]
-    return sum(int((mask[:, k:] & mask[:, : length - k]).sum()) for k in range(min(kernel, length)))
+    samples, length = like.shape[:2]
+    kernel = min(kernel, length)
+    if mask is None or positions == samples * length:
+        return samples * (kernel * length - kernel * (kernel - 1) // 2)
+    return sum(int((mask[:, k:] & mask[:, : length - k]).sum()) for k in range(kernel))
 
 
 def _scan(op: str, n: int, direction: Any) -> Iterator[OpRecord]:
@@ -187,8 +220,9 @@ def causal_conv1d(a: Arguments, out: Any, provenance: Provenance) -> Iterator[Op
     As in a convolution, taps on what is no position count nowhere: before the first one, on padding.
     """
     x, weight, bias = a["x"], a["weight"], a.get("bias")
-    flat = _positions(a.get("valid_mask"), x) * x.shape[-1]
-    taps = _taps(a.get("valid_mask"), x, weight.shape[-1]) * x.shape[-1]
+    positions, channels = _positions(a.get("valid_mask"), x), x.shape[-1]
+    flat = positions * channels
+    taps = _taps(a.get("valid_mask"), x, weight.shape[-1], positions) * channels
     yield OpRecord(
         op="causal_conv1d",
         counts=counts(mac=taps, add=flat if bias is not None else 0),
@@ -209,6 +243,25 @@ LEAF_OPS: dict[str, LeafOpRule] = {
     "bidirectional_selective_scan": bidirectional_selective_scan,
     "causal_conv1d": causal_conv1d,
 }
+
+
+BY_SHAPE = frozenset({"selective_scan", "bidirectional_selective_scan", "causal_conv1d"})
+"""their records follow from shapes and the number of real positions, where all are"""
+
+
+def shapes_of(values: Any) -> tuple | None:
+    """The shapes and types of nested arguments, and the other arguments; None where some position is not real."""
+    key = []
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.dtype is torch.bool and not value.all():
+                return None
+            key.append((value.shape, value.dtype))
+        elif is_dataclass(value):
+            key.append(shapes_of([getattr(value, field.name) for field in fields(value)]))
+        else:
+            key.append(value)
+    return tuple(key)
 
 
 def library_neuron(kind: NeuronKind, spikes: Tensor, *, steps: int, spiking: bool, summed: bool) -> OpRecord:

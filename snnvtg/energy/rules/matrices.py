@@ -6,6 +6,7 @@ n²k/2.
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
@@ -30,6 +31,24 @@ def activated(call: Call) -> Counts:
     adds = made["add"][0] + (call.numel if gelu else 0)
     extra = counts(erf=call.numel, mul=3 * call.numel) if gelu else counts(compare=call.numel)
     return {**made, **extra, "add": (adds, adds)}
+
+
+def trilinear(call: Call) -> Counts:
+    """_trilinear(a, b, c, expand1, expand2, expand3, …), F.bilinear's: a·b·c over all axes, one product and one MAC."""
+    shapes = []
+    for tensor, axes in zip(call.args[:3], call.args[3:6], strict=True):
+        shape = list(tensor.shape)
+        for axis in sorted(axes):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    entries = torch.broadcast_shapes(*shapes).numel()
+    return counts(mac=entries, mul=entries)
+
+
+def euclidean(call: Call) -> Counts:
+    """_euclidean_dist(x (P, M), y (R, M)): |x|² + |y|² − 2 x·y by one product, roots."""
+    (x, y), n = call.args[:2], call.numel
+    return counts(mac=n * (x.shape[-1] + 2), mul=x.numel() + y.numel(), add=x.numel() + y.numel(), sqrt=n)
 
 
 def distances(call: Call) -> Counts:
@@ -77,7 +96,9 @@ MATRICES: dict[str, Callable[[Call], Counts]] = {
     "addr": outer,
     "addbmm": batched_sum,
     "_addmm_activation": activated,
+    "_trilinear": trilinear,
     "_cdist_forward": distances,
+    "_euclidean_dist": euclidean,
     "affine_grid_generator": grid,
     "linalg_cholesky_ex": factorised(1 / 6),
     "linalg_lu_factor_ex": factorised(1 / 3),

@@ -1,7 +1,7 @@
 """Fused recurrent layers and cells: the same counts as the layer written out, gate by gate.
 
-An LSTM's step: input and state times their weights, both biases, their sum; three sigmoids and a tanh; c = f·c + i·g and
-h = o·tanh(c). A GRU's: r and z likewise, n = tanh(W x + r · (U h)), h = n + z·(h − n). One entry at a time.
+An LSTM's step: input and state times their weights, both biases, their sum; three sigmoids and a tanh; c = f·c + i·g
+and h = o·tanh(c). A GRU's: r and z likewise, n = tanh(W x + r · (U h)), h = n + z·(h − n). One entry at a time.
 """
 
 from collections.abc import Callable, Sequence

@@ -27,7 +27,9 @@ def mean(call: Call) -> Counts:
 
 
 def compared(call: Call) -> Counts:
-    """A maximum or minimum of n entries is n − 1 comparisons."""
+    """A maximum or minimum of n entries is n − 1 comparisons; of two tensors one an entry."""
+    if isinstance(call.arg(1, "other"), Tensor):
+        return counts(compare=call.numel)
     return counts(compare=max(call.args[0].numel() - call.numel, 0))
 
 
@@ -196,6 +198,15 @@ def sampled(call: Call) -> Counts:
     )
 
 
+def smoothed(call: Call) -> Counts:
+    """_upsample_bilinear2d_aa, _bicubic2d_aa: rows, then columns; the window grows where the picture shrinks."""
+    x, out = call.args[0], call.result
+    window = 4 if "bicubic" in call.name else 2
+    taps = [math.ceil(window * max(x.shape[axis] / out.shape[axis], 1)) for axis in (-2, -1)]
+    rows = out.numel() // out.shape[-2] * x.shape[-2]
+    return counts(mul=rows * taps[1] + out.numel() * taps[0], add=rows * (taps[1] - 1) + out.numel() * (taps[0] - 1))
+
+
 def bags(call: Call) -> Counts:
     """_embedding_bag(table, indices, …): rows added up."""
     return counts(add=max(call.args[1].numel() * call.args[0].shape[1] - call.numel, 0))
@@ -227,11 +238,14 @@ REDUCTIONS: dict[str, Callable[[Call], Counts]] = {
     "cumprod": lambda call: counts(mul=call.numel),
     **dict.fromkeys(["scatter_add", "index_add", "scatter_reduce"], scattered),
     **dict.fromkeys(["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"], interpolated),
+    **dict.fromkeys(["_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_lanczos2d_aa"], smoothed),
+    "dist": lambda call: counts(add=2 * call.args[0].numel(), mul=call.args[0].numel(), sqrt=1),
     "upsample_bicubic2d": lambda call: counts(mul=20 * call.numel, add=15 * call.numel),
     **dict.fromkeys(["searchsorted", "bucketize", "isin"], searched),
     "count_nonzero": nonzeros,
     "trace": lambda call: counts(add=max(min(call.args[0].shape) - 1, 0)),
     **dict.fromkeys(["histc", "bincount"], histogram),
+    "segment_reduce": lambda call: counts(add=call.args[0].numel()),
     "col2im": lambda call: counts(add=call.args[0].numel()),
     "_fused_rms_norm": rms_norm,
     "_weight_norm_interface": weight_norm,

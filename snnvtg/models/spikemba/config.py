@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from snnvtg.layers.ssm import Direction
+from snnvtg.layers.mamba import Direction
 from snnvtg.models.clipwise import ClipwiseConfig
 from snnvtg.models.spikemba.detector import Encoding
 from snnvtg.models.spikemba.losses import SpikeMbaLossConfig

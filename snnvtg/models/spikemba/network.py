@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.errors import InputError
+from snnvtg.layers.mamba import DepthwiseConv, SelectiveSSM
 from snnvtg.layers.pooling import AttentivePooling
-from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
 from snnvtg.models.clipwise import ClipwiseModel
 from snnvtg.models.contract import SpikeLayer
 from snnvtg.models.spikemba.config import SpikeMbaConfig

@@ -47,11 +47,12 @@ def run(direction: str, tensors: dict[str, Tensor | None], settings: dict[str, f
     """Run the kernel "forward" or "backward" on contiguous tensors, named as the fields of Problem."""
     problem = Problem(**settings)
     for name, tensor in tensors.items():
-        setattr(problem, name, None if tensor is None else tensor.data_ptr())
+        if tensor is not None:
+            setattr(problem, name, tensor.data_ptr())
     if problem.neurons == 0:
         return
     small = problem.steps * problem.neurons < SMALL
     written = tensors["out"] if direction == "forward" else tensors["grad_current"]
     problem.stream = written is not None and written.nbytes > STREAM
-    problem.threads = 1 if small else torch.get_num_threads()
+    problem.threads = 1 if small else native.num_threads()
     getattr(library(), f"snnvtg_lif_{direction}")(ctypes.byref(problem))

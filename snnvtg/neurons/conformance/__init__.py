@@ -1,7 +1,8 @@
 """Does a LIF backend equal the reference? A suite anybody can run on any backend, this package's or their own.
 
     python -m snnvtg.neurons.conformance fused
-    python -m snnvtg.neurons.conformance my_package.my_module:MY_BACKEND --device cuda
+    python -m snnvtg.neurons.conformance my_module:MY_BACKEND --device cuda
+    python -m snnvtg.neurons.conformance my_backend.py:MY_BACKEND --part values
 
 Each check of values and gradients runs on each kind of neuron; then the checks of snnvtg.operator_checks, what other
 people's programs do to an operator, run on a few. A backend passes a check, fails it, or refuses the neuron or the use
@@ -43,8 +44,10 @@ def programs(subject: Subject) -> Iterator[Result]:
                 yield operator_checks.run_check(trial, check)
 
 
-def conform(backend: Backend, device: str = "cpu", spec: str | None = None) -> Iterator[Result]:
-    """Everything, one after the other; `spec` is the name a fresh process finds the backend by."""
+def conform(backend: Backend, device: str = "cpu", spec: str | None = None, part: str = "all") -> Iterator[Result]:
+    """One part or all, one after the other; `spec` is the name a fresh process finds the backend by."""
     subject = Subject(backend, device, spec)
-    yield from values(subject)
-    yield from programs(subject)
+    if part in ("all", "values"):
+        yield from values(subject)
+    if part in ("all", "programs"):
+        yield from programs(subject)

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -11,12 +11,18 @@ from snnvtg.neurons.backends import LIF_OPERATION
 from snnvtg.neurons.conformance import conform
 
 
-def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", verbose: bool = False) -> int:
+def main(
+    backend: Annotated[str, tyro.conf.Positional],
+    device: str = "cpu",
+    part: Literal["all", "values", "programs"] = "all",
+    verbose: bool = False,
+) -> int:
     """Hold a LIF backend against the reference.
 
     Args:
-        backend: name of a backend, or package.module:ATTRIBUTE for one of your own
+        backend: name of a backend, or module:OBJECT or FILE.py:OBJECT for one of your own
         device: cpu or cuda
+        part: values and gradients, what other people's programs do to a backend (a minute), or both
         verbose: list passed checks too
     """
     subject = LIF_OPERATION.named(backend)
@@ -24,7 +30,7 @@ def main(backend: Annotated[str, tyro.conf.Positional], device: str = "cpu", ver
     if missing:
         raise InputError(f"backend {subject.name!r} cannot run on {device}: {'; '.join(missing)}. {subject.remedy}")
     counts, refusals = Counter(), {}
-    for result in conform(subject, device, backend):
+    for result in conform(subject, device, backend, part):
         counts[result.outcome] += 1
         if result.outcome == "refused":
             for reason in result.detail.split("; "):

@@ -1,4 +1,4 @@
-"""What the benchmarks measure with: a process of one's own, memory, company; and large tensors from the shelf."""
+"""What the benchmarks measure with: a process of one's own, memory, company."""
 
 import os
 import subprocess

@@ -70,9 +70,19 @@ def test_a_rival_computes_the_same_scan(name):
     if name == "none":
         pytest.skip(f"no rival is installed: {rivals.absent()}")
     tensors, _ = scan_timing.inputs(SMALL)
-    u, delta, A, B, C, D, z, bias = tensors
-    expected = selective_scan(u, delta, A, B, C, D, z, bias, backend="reference")
+    expected = rivals.expected(name, tensors, "reference")
     torch.testing.assert_close(scan_timing.function(name)(*tensors), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("L", [1, 64, 150])
+def test_mamba_2s_form_is_mambas_scan_with_a_rate_and_a_step_for_each_head(L):
+    tensors, grad = scan_timing.inputs(Setting(L=L, B=2, D=128, N=4), torch.float64)
+    both = [
+        (y, *torch.autograd.grad(y, tensors, grad))
+        for y in (rivals.RIVALS["mamba2-form"]()(*tensors), rivals.expected("mamba2-form", tensors, "reference"))
+    ]
+    torch.testing.assert_close(*both)
+    assert not torch.allclose(both[0][0], selective_scan(*tensors, backend="reference"))
 
 
 def test_an_absent_rival_is_reported_with_the_reason(monkeypatch):

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import linear, silu, softplus
 
-from snnvtg.layers.ssm import DepthwiseConv, SelectiveSSM
+from snnvtg.layers.mamba import DepthwiseConv, SelectiveSSM
 from snnvtg.models.spikemba import SpikeMbaConfig
 from snnvtg.models.spikemba.network import ContextualMomentReasoner, MultiModalRelevantMamba
 

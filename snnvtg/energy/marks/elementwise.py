@@ -1,7 +1,6 @@
-"""What an operation makes of the marks of its operands: a table from operation to rule.
+"""Element by element: functions of one tensor, comparisons, logic, products and sums of two.
 
-A rule sees the operands as a `Marked` call and returns the Origin of the first result; operations in no table make
-values. Straight-through idioms are followed: with s spikes and x values, (s − x) + x and (s + x) − x are s (where s is 0
+Straight-through idioms are followed: with s spikes and x values, (s − x) + x and (s + x) − x are s (where s is 0
 exactly, where it is 1 but for rounding), x − x is zero. The x has to be the same entries of the same memory, unwritten
 since.
 """
@@ -9,64 +8,23 @@ since.
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from snnvtg.energy.marks.call import Marked, MarkRule
 from snnvtg.energy.origin import (
     BINARY,
-    EMPTY,
     NOWHERE,
     ZERO,
     Mark,
     Origin,
-    joined,
     mapped,
     multiplied,
     scaled,
     sources,
 )
-
-
-class Tracker(Protocol):
-    """Who knows the origins: a Provenance."""
-
-    neuron: str
-    where: str
-
-    def origin(self, value: object) -> Origin: ...
-    def place(self, value: Tensor) -> tuple: ...
-
-
-@dataclass(slots=True)
-class Marked:
-    """An operation's operands and who knows their origins."""
-
-    name: str
-    args: tuple
-    kwargs: dict[str, Any]
-    tracker: Tracker
-
-    def origin(self, position: int = 0) -> Origin:
-        """The origin of an argument; literal numbers are their own constant."""
-        value = self.arg(position)
-        if isinstance(value, int | float):
-            return ZERO if value == 0 else Origin(Mark.MASK, float(value))
-        return self.tracker.origin(value)
-
-    def arg(self, position: int, name: str = "", default: Any = None) -> Any:
-        """An argument given by position or by name."""
-        return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
-
-
-MarkRule = Callable[[Marked], Origin]
-
-
-def first(call: Marked) -> Origin:
-    """The mark of the first operand: what copies, gathers, pads with zeros or with copies, or takes maxima."""
-    return call.origin()
 
 
 def function(of: Callable[..., float], *names: str) -> MarkRule:
@@ -266,100 +224,27 @@ def converted(call: Marked) -> Origin:
     return mapped(origin, (lambda entry: entry != 0) if dtype is torch.bool else math.trunc)
 
 
-def concatenated(call: Marked) -> Origin:
-    """cat, stack."""
-    return joined([call.tracker.origin(tensor) for tensor in call.args[0]])
-
-
-def written(position: int) -> MarkRule:
-    """Some entries of the first operand replaced by those of another, or of a number."""
-
-    def rule(call: Marked) -> Origin:
-        if call.kwargs.get("reduce") is not None:
-            return NOWHERE
-        return joined([call.origin(0), call.origin(position)])
-
-    return rule
-
-
-def placed(call: Marked) -> Origin:
-    """index_put(x, indices, values, accumulate = False)."""
-    return NOWHERE if call.arg(3, "accumulate", False) else joined([call.origin(0), call.origin(2)])
-
-
-def replaced(call: Marked) -> Origin:
-    """copy_: the entries of the second operand, in the type of the first."""
-    target, origin = call.args[0], call.origin(1)
-    if origin.mark in BINARY and not (target.is_floating_point() or target.is_complex()):
-        return mapped(origin, (lambda entry: entry != 0) if target.dtype is torch.bool else math.trunc)
-    return origin
-
-
-def filled(call: Marked) -> Origin:
-    """masked_fill, index_fill, padding: zeros let in change nothing, the constant itself would be false spikes."""
-    value = call.args[-1] if isinstance(call.args[-1], int | float | Tensor) else call.kwargs.get("value", 0)
-    value = 0 if value is None else value
-    zero = call.tracker.origin(value).mark is Mark.ZERO if isinstance(value, Tensor) else value == 0
-    return call.origin() if zero else NOWHERE
-
-
-def padded(call: Marked) -> Origin:
-    """constant_pad_nd(x, pad, value = 0)."""
-    return call.origin() if call.arg(2, "value", 0) == 0 else NOWHERE
-
-
-def chosen(call: Marked) -> Origin:
-    """where(condition, a, b): both joined; between a number and zero the condition itself."""
-    if len(call.args) < 3:
-        return NOWHERE
-    condition, a, b = call.origin(0), call.origin(1), call.origin(2)
-    literal = [not isinstance(value, Tensor) or value.dim() == 0 for value in call.args[1:3]]
-    if all(literal) and condition.mark in BINARY:
-        if b.mark is Mark.ZERO and a.mark is Mark.MASK:
-            return replace(condition, constant=a.constant, factors=(), signed=False)
-        if a.mark is Mark.ZERO and b.mark is Mark.MASK:
-            return replace(mapped(condition, lambda entry: entry == 0), constant=b.constant)
-    return joined([a, b])
-
-
 def dropped(call: Marked) -> Origin:
     """native_dropout(x, p, train): survivors grow by 1 / (1 − p)."""
     p, training = call.args[1], call.arg(2, "train")
     return scaled(call.origin(), 1 / (1 - p)) if training and p < 1 else call.origin()
 
 
-def reduced(call: Marked) -> Origin:
-    """mean, sum, prod over axes of length 1 leave the entries as they are."""
-    x, axes = call.args[0], call.arg(1, "dim")
-    axes = (axes,) if isinstance(axes, int) else axes or range(x.dim())
-    return call.origin() if all(x.shape[axis] == 1 for axis in axes) else NOWHERE
+def _clamped(x: float, low: float | None, high: float | None) -> float:
+    # of an unknown constant nothing is known but that 0 stays 0
+    x = x if low is None or not x < low else low
+    return x if high is None or not x > high else high
 
 
-def fresh(origin: Origin) -> MarkRule:
-    """New memory."""
-    return lambda call: origin
+def _bounded(x: float, low: float | None, high: float | None) -> float:
+    return _clamped(x, -1 if low is None else low, 1 if high is None else high)
 
 
-def full(position: int) -> MarkRule:
-    """New memory of one value, at `position` of the arguments."""
-
-    def rule(call: Marked) -> Origin:
-        value = call.arg(position, "fill_value", 1)
-        return ZERO if isinstance(value, int | float) and value == 0 else NOWHERE
-
-    return rule
+def _leaking(x: float, slope: float | None) -> float:
+    return x if x >= 0 else x * (0.01 if slope is None else slope)
 
 
-UNWRITTEN = frozenset({"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"})
-DRAWN = frozenset({"bernoulli", "native_dropout"})
-_FIRST = """
-    clone contiguous index_select gather index _unsafe_index repeat repeat_interleave flip roll take masked_select
-    im2col pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle tril triu amax amin cummax cummin sort topk
-    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d upsample_nearest1d
-    _to_sparse _to_dense _coalesce sparse_mask masked_select upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d reflection_pad1d
-    reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d detach_ rot90
-    """
-_FUNCTIONS: dict[str, MarkRule] = {
+ELEMENTWISE: dict[str, MarkRule] = {
     "abs": function(abs),
     "neg": lambda call: scaled(call.origin(), -1.0),
     "relu": function(lambda x: max(x, 0.0)),
@@ -372,66 +257,25 @@ _FUNCTIONS: dict[str, MarkRule] = {
     "ceil": function(math.ceil),
     "trunc": function(math.trunc),
     "round": function(round),
-    "clamp": function(lambda x, low, high: _clamped(x, low, high), "min", "max"),
+    "clamp": function(_clamped, "min", "max"),
     "clamp_min": function(lambda x, low: _clamped(x, low, None), "min"),
     "clamp_max": function(lambda x, high: _clamped(x, None, high), "max"),
-    "hardtanh": function(lambda x, low, high: _clamped(x, -1 if low is None else low, 1 if high is None else high), "", ""),
+    "hardtanh": function(_bounded, "min_val", "max_val"),
     "threshold": function(lambda x, limit, value: x if x > limit else value, "threshold", "value"),
     "pow": function(lambda x, exponent: x**exponent, "exponent"),
-    "leaky_relu": function(lambda x, slope: x if x >= 0 else x * (0.01 if slope is None else slope), "negative_slope"),
-}  # fmt: skip
-
-
-def _clamped(x: float, low: float | None, high: float | None) -> float:
-    # of an unknown constant nothing is known but that 0 stays 0
-    x = x if low is None or not x < low else low
-    return x if high is None or not x > high else high
-
-
-MARKS: dict[str, MarkRule] = {
-    **dict.fromkeys(_FIRST.split(), first),
-    **dict.fromkeys(["max", "min"], largest),
-    **dict.fromkeys(["any", "all"], happened),
-    **_FUNCTIONS,
+    "leaky_relu": function(_leaking, "negative_slope"),
     **{name: comparison(getattr(operator, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "heaviside": compared,
     **dict.fromkeys(["logical_and", "bitwise_and"], conjunction),
     **dict.fromkeys(["logical_or", "bitwise_or", "logical_xor", "bitwise_xor"], disjunction),
     **dict.fromkeys(["logical_not", "bitwise_not"], negation),
     **dict.fromkeys(["maximum", "minimum"], extremum),
+    **dict.fromkeys(["max", "min"], largest),
+    **dict.fromkeys(["any", "all"], happened),
     "mul": product,
     "div": quotient,
     **dict.fromkeys(["add", "sub"], sum_of_two),
     "rsub": difference_from,
     "_to_copy": converted,
-    **dict.fromkeys(["cat", "stack"], concatenated),
-    "copy": replaced,
-    **dict.fromkeys(["slice_scatter", "select_scatter"], written(1)),
-    **dict.fromkeys(["index_put", "_index_put_impl", "_unsafe_index_put"], placed),
-    **dict.fromkeys(["index_copy", "scatter"], written(3)),
-    "masked_scatter": written(2),
-    "masked_fill": filled,
-    "index_fill": filled,
-    "constant_pad_nd": padded,
-    "where": chosen,
     "native_dropout": dropped,
-    **dict.fromkeys(["mean", "sum", "prod"], reduced),
-    **dict.fromkeys(UNWRITTEN, fresh(EMPTY)),
-    **dict.fromkeys(["zeros", "zeros_like", "new_zeros", "zero"], fresh(ZERO)),
-    "bernoulli": fresh(Origin(Mark.MASK)),
-    "scalar_tensor": full(0),
-    "full": full(1),
-    "full_like": full(1),
-    "new_full": full(2),
-    "fill": full(1),
 }
-"""operation (without overload or trailing underscore) → rule"""
-CREATES = frozenset(
-    """
-    empty empty_like new_empty empty_strided new_empty_strided zeros zeros_like new_zeros zero scalar_tensor full
-    full_like new_full bernoulli native_dropout eq ne lt le gt ge heaviside where sub
-    """.split()
-)
-"""they give marks to results of operands that have none"""
-KEEPS_WEIGHTS = frozenset({*_FIRST.split(), "_to_copy", "mul", "div", "cat", "stack"})
-"""a copy of a weight, or a weight times a number, is a weight"""
