@@ -19,7 +19,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
     A place that cannot be written to is an InputError, before anything is computed for it; so is a disk that is full.
     """
-    scratch = _beside(path)
+    scratch = _scratch(path, path.parent)
     try:
         yield scratch
         scratch.chmod(0o644)
@@ -33,16 +33,20 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise InputError where `path` could not be written; for commands that compute long before they write."""
-    _beside(path).unlink()
+    """Raise InputError where `path` could not be written; for commands that compute long before they write.
+
+    Nothing is left behind, no folder either.
+    """
+    _scratch(path, next(folder for folder in path.absolute().parents if os.path.exists(folder))).unlink()
 
 
-def _beside(path: Path) -> Path:
+def _scratch(path: Path, folder: Path) -> Path:
+    """An empty file in `folder`, which is made where it is not there, for what will be `path`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)

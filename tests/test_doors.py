@@ -40,6 +40,7 @@ def refused(command, capsys, monkeypatch, tmp_path):
         ("train --device meta", "device 'meta' cannot be used"),
         ("train --device nonsense", "device 'nonsense' cannot be used"),
         ("train --data nowhere", "nowhere: no such folder; expected train.jsonl"),
+        (f"train --data {'x' * 5000}", "no such folder; expected train.jsonl"),
         (f"timestep_sweep --seeds 0 {10**20}", "--seeds: expected distinct whole numbers"),
         ("timestep_sweep --seeds -1", "--seeds: expected"),
         ("timestep_sweep --seeds 1 1", "--seeds: expected distinct"),

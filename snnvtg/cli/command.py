@@ -1,5 +1,6 @@
 """How every command of the toolkit starts and fails."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -44,7 +45,7 @@ def _refuse_absent(options: object) -> None:
         for name, words in vars(cls).get("reads", {}).items():
             given = getattr(options, name)
             for path in given if isinstance(given, tuple) else filter(None, [given]):
-                if not path.exists():
+                if not os.path.exists(path):  # False, too, for a name no system takes
                     raise InputError(f"{path}: {words}")
 
 

@@ -11,6 +11,7 @@ not grow with it, and the picture shows the window around the best moment. A tex
 training is refused: by its name, and by checksums of word vectors or weights; a tokens: file does not say what made it.
 """
 
+import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class Options(CheckpointOptions):
         if not self.query.strip():
             raise InputError("query is empty; ask in a sentence")
         for given in self.features:
-            if not (path := Path(given.rpartition("=")[2])).exists():
+            if not os.path.exists(path := given.rpartition("=")[2]):
                 raise InputError(f"{path}: no such file; expected the video's features")
         from matplotlib.backend_bases import FigureCanvasBase
 

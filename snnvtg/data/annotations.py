@@ -66,6 +66,15 @@ def read_jsonl(
             yield place, record
 
 
+def json_line(record: dict[str, Any]) -> str:
+    """An answer as a line of a jsonl file, with its ending; InputError where a number in it is not finite."""
+    try:
+        return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError:
+        said = "the answer holds a number that is not finite, which is no JSON"
+        raise InputError(f"qid {record['qid']!r}: {said}; look at the features, or train the model again") from None
+
+
 def parse_query(record: dict[str, Any], place: str, *, require_windows: bool = True) -> Query:
     """One Query from one jsonl object; `place` goes into the messages."""
     duration = number(require(record, "duration", place), "duration", place)

@@ -1,11 +1,10 @@
 """The official submission file: a jsonl line `{qid, query, vid, pred_relevant_windows, pred_saliency_scores}` each."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from snnvtg.data.annotations import check_unique, number, parse_qid, read_jsonl, sequence
+from snnvtg.data.annotations import check_unique, json_line, number, parse_qid, read_jsonl, sequence
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 from snnvtg.records import Prediction
@@ -43,7 +42,7 @@ def submission_line(prediction: Prediction) -> str:
         "pred_relevant_windows": windows,
         "pred_saliency_scores": list(prediction.pred_saliency_scores),
     }
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    return json_line(record)
 
 
 def parse_prediction(record: dict[str, Any], place: str) -> Prediction:

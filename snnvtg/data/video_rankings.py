@@ -1,10 +1,9 @@
 """Which videos a tool ranks first for a query (PRVR): a jsonl line `{qid, query, pred_videos: [[vid, score]…]}`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snnvtg.data.annotations import check_unique, number, parse_qid, read_jsonl, require, sequence
+from snnvtg.data.annotations import check_unique, json_line, number, parse_qid, read_jsonl, require, sequence
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 from snnvtg.records import Query
@@ -45,6 +44,6 @@ def write_video_rankings(queries: Sequence[Query], rankings: Sequence[Ranking], 
     for query, ranking in zip(queries, rankings, strict=True):
         ordered = sorted(ranking.items(), key=lambda item: -item[1])
         record = {"qid": query.qid, "query": query.query, "pred_videos": [list(item) for item in ordered]}
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+        lines.append(json_line(record))
     with atomic(Path(path)) as scratch:
         scratch.write_text("".join(lines), encoding="utf-8")

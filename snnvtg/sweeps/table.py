@@ -22,6 +22,7 @@ TEXT = {"row": str, "recipe": str, "run": str}
 def claimed(path: Path) -> Iterator[None]:
     """Lock `path` for one run; InputError where another run is writing to it. The lock ends with the process."""
     check_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     try:
         with FileLock(lock, timeout=0):

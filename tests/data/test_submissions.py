@@ -75,3 +75,10 @@ def test_no_fuzzed_line_gives_anything_but_a_clear_line(tmp_path_factory, change
         read_submission(path)
     except InputError as error:
         assert "s.jsonl" in str(error) and "\n" not in str(error)
+
+
+def test_an_answer_that_is_no_number_is_never_written(tmp_path):
+    broken = Prediction(3, "q", "v", ((0.0, 1.0, float("nan")),))
+    with pytest.raises(InputError, match=r"^qid 3: the answer holds a number that is not finite"):
+        write_submission([broken], tmp_path / "a.jsonl")
+    assert not list(tmp_path.iterdir())
