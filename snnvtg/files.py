@@ -1,5 +1,6 @@
 """Files that are written atomically: in full, or not at all."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,18 +9,25 @@ from pathlib import Path
 
 from snnvtg.errors import InputError
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+"""what the system says of a disk that takes no more"""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the place of `path`, on failure nothing changes.
 
-    A place that cannot be written to is an InputError, before anything is computed for it.
+    A place that cannot be written to is an InputError, before anything is computed for it; so is a disk that is full.
     """
     scratch = _beside(path)
     try:
         yield scratch
         scratch.chmod(0o644)
         os.replace(scratch, path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror}); make room and run the same command") from error
     finally:
         scratch.unlink(missing_ok=True)
 

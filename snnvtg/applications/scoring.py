@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from snnvtg.applications import Task
 from snnvtg.data.benchmarks import Benchmark, benchmark
 from snnvtg.data.submissions import read_submission
 from snnvtg.data.video_rankings import read_video_rankings
 from snnvtg.metrics.evaluations import EVALUATIONS, VIDEO_RETRIEVAL, Evaluation
-
-Task = Literal["grounding", "video_retrieval"]
 
 
 def scorer(dataset: str, task: Task) -> tuple[Benchmark, Callable[[Path], Any], Evaluation]:

@@ -12,17 +12,19 @@ resumes. A model that several rows share is trained once.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import SweepOptions
-from snnvtg.cli.timestep_sweep import checked
 from snnvtg.errors import InputError
-from snnvtg.models import GroundingModel, model_class
-from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep, read_sweep
-from snnvtg.sweeps.engine import run_sweeps
-from snnvtg.sweeps.report import failures_in_words, render
+from snnvtg.models import model_class
+from snnvtg.sweeps.trial import check_seeds
+
+if TYPE_CHECKING:
+    from snnvtg.models import GroundingModel
+    from snnvtg.sweeps.declaration import Sweep
 
 QUICK = ("training.epochs=8",)
 """where neither data nor preset is chosen: demo trains for 8 epochs instead of 12, so that all ends in minutes"""
@@ -45,9 +47,18 @@ class Options(SweepOptions):
     render: bool = False
     """only write Markdown, LaTeX and figures from the CSVs that are there"""
 
+    def check(self) -> None:
+        """As PoolOptions; InputError for seeds that repeat or are none."""
+        super().check()
+        if self.seeds:
+            check_seeds(self.seeds, "--seeds")
+
 
 def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
+    from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.report import failures_in_words, render
+
     pool = options.pool()
     cls = model_class(options.model)
     sweeps = [adapted(declared(name, cls), options) for name in options.sweeps or cls.ablations]
@@ -65,8 +76,10 @@ def main(options: Options) -> None:
     failures_in_words(tables)
 
 
-def declared(name: str, cls: type[GroundingModel]) -> Sweep:
+def declared(name: str, cls: "type[GroundingModel]") -> "Sweep":
     """The sweep of a file, or of a name among the model's own."""
+    from snnvtg.sweeps.declaration import parse_sweep, read_sweep
+
     text = cls.sweep(name) if name in cls.sweeps() else None
     if text is not None:
         return parse_sweep(text, f"{name}.yaml")
@@ -75,8 +88,10 @@ def declared(name: str, cls: type[GroundingModel]) -> Sweep:
     return read_sweep(Path(name))
 
 
-def adapted(sweep: Sweep, options: Options) -> Sweep:
+def adapted(sweep: "Sweep", options: Options) -> "Sweep":
     """The sweep with the options' seeds, axes and controls."""
+    from snnvtg.sweeps.declaration import axis_values, grid_sweep
+
     if options.grid:
         axes = dict(sweep.grid)
         for entry in options.grid:
@@ -88,7 +103,7 @@ def adapted(sweep: Sweep, options: Options) -> Sweep:
         sweep = replace(sweep, rows=(*sweep.declared_rows, *grid.rows), grid=grid.grid, reference=None)
     if options.controls is not None:
         sweep = sweep.with_controls(options.controls)
-    return replace(sweep, seeds=checked(options.seeds)) if options.seeds else sweep
+    return replace(sweep, seeds=options.seeds) if options.seeds else sweep
 
 
 def start() -> None:

@@ -18,20 +18,34 @@ REPLACED = {
 
 
 def run(options: type[Options], main: Callable[[Options], None], description: str | None = None) -> None:
-    """Parse the command line into `options` and call `main`.
+    """Parse the command line into `options`, check their values (`check`, where they have it), and call `main`.
 
     Bad input ends with one line on stderr and exit status 2, an interrupt with status 130; anything else is a bug
     and keeps its traceback.
     """
     try:
         _refuse_replaced(options, sys.argv[1:])
-        main(tyro.cli(options, description=description))
+        given = tyro.cli(options, description=description)
+        if hasattr(given, "check"):
+            given.check()
+        _refuse_absent(given)
+        main(given)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("interrupted: finished rows are kept, the same command resumes", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _refuse_absent(options: object) -> None:
+    """InputError where a file or folder that an option names is not there; every class of options says which do."""
+    for cls in reversed(type(options).__mro__):
+        for name, words in vars(cls).get("reads", {}).items():
+            given = getattr(options, name)
+            for path in given if isinstance(given, tuple) else filter(None, [given]):
+                if not path.exists():
+                    raise InputError(f"{path}: {words}")
 
 
 def _refuse_replaced(options: type, arguments: list[str]) -> None:

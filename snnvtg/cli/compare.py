@@ -9,20 +9,22 @@ covers training noise and the choice of test videos. `ahead` is how often a resa
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-import pandas as pd
-
-from snnvtg.applications.scoring import Task, scorer
+from snnvtg.applications import Task
 from snnvtg.cli.command import run
 from snnvtg.errors import InputError
-from snnvtg.metrics.intervals import paired_comparison
-from snnvtg.reporting import write_csv
+from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
 class Options:
     """Compare two models."""
+
+    reads: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("first", "second"), "no such file; experiments/predict.py writes one"),
+        "annotations": "no such file; expected a jsonl file",
+    }
 
     first: tuple[Path, ...]
     """submissions of one model, a file per seed"""
@@ -36,11 +38,23 @@ class Options:
     out: Path | None = None
     """CSV of the table"""
 
+    def check(self) -> None:
+        """InputError where a side is empty."""
+        if not self.first or not self.second:
+            raise InputError("first and second: name at least one submission each")
+
 
 def main(options: Options) -> None:
     """Score every file, compare, print."""
-    if not options.first or not options.second:
-        raise InputError("first and second: name at least one submission each")
+    import numpy as np
+    import pandas as pd
+
+    from snnvtg.applications.scoring import scorer
+    from snnvtg.metrics.intervals import paired_comparison
+    from snnvtg.reporting import write_csv
+
+    if options.out:
+        check_writable(options.out)
     kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
     first, second = (

@@ -11,16 +11,10 @@ resumes.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from snnvtg.cli.command import run
 from snnvtg.cli.options import SweepOptions, require_csv
-from snnvtg.cli.timestep_sweep import checked
 from snnvtg.errors import InputError
-from snnvtg.sweeps.comparison import read_results
-from snnvtg.sweeps.declaration import grid_sweep
-from snnvtg.sweeps.engine import run_sweeps
-from snnvtg.sweeps.report import failures_in_words
+from snnvtg.sweeps.trial import check_seeds
 
 
 @dataclass(frozen=True)
@@ -31,17 +25,30 @@ class Options(SweepOptions):
     seeds: tuple[int, ...] = (0,)
     out: Path = Path("reports/cross_validation.csv")
 
+    def check(self) -> None:
+        """As PoolOptions; InputError for seeds, folds or a table that cannot be."""
+        super().check()
+        require_csv(self.out)
+        check_seeds(self.seeds, "--seeds")
+        if not 2 <= self.num_folds <= 1000:
+            raise InputError(f"--num-folds: expected a number from 2 to 1000, got {self.num_folds}")
+
 
 def main(options: Options) -> None:
     """Run the folds, print their mean over all queries."""
-    pool, out = options.pool(), require_csv(options.out)
-    if not 2 <= options.num_folds <= 1000:
-        raise InputError(f"--num-folds: expected a number from 2 to 1000, got {options.num_folds}")
+    import numpy as np
+
+    from snnvtg.sweeps.comparison import read_results
+    from snnvtg.sweeps.declaration import grid_sweep
+    from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.report import failures_in_words
+
+    pool, out = options.pool(), options.out
     base = options.base()
     base = replace(base, data=replace(base.data, folds=options.num_folds))
     folds = tuple(map(str, range(options.num_folds)))
     sweep = grid_sweep("cross_validation", "Training videos held out in turn", {"data.fold": folds})
-    tables = run_sweeps([replace(sweep, seeds=checked(options.seeds))], base, [out], **pool)
+    tables = run_sweeps([replace(sweep, seeds=options.seeds)], base, [out], **pool)
     results = read_results(out)
     shown = [*results.evaluation.shown]
     own = results.table[results.table["seed"].notna()]

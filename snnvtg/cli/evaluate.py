@@ -17,18 +17,20 @@ tool.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import pandas as pd
-
-from snnvtg.applications.scoring import Task, scorer
+from snnvtg.applications import Task
 from snnvtg.cli.command import run
-from snnvtg.metrics.intervals import bootstrap_interval
-from snnvtg.reporting import write_csv, write_text
+from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
 class Options:
     """Score a submission file."""
+
+    reads: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("submission", "annotations"), "no such file; expected a jsonl file"
+    )
 
     submission: Path
     """jsonl with qid, pred_relevant_windows, pred_saliency_scores; for video retrieval with qid, pred_videos"""
@@ -43,6 +45,14 @@ class Options:
 
 def main(options: Options) -> None:
     """Score, write, print."""
+    import pandas as pd
+
+    from snnvtg.applications.scoring import scorer
+    from snnvtg.metrics.intervals import bootstrap_interval
+    from snnvtg.reporting import write_csv, write_text
+
+    for path in filter(None, (options.out, options.per_query)):
+        check_writable(path)
     kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
     predictions = read(options.submission)

@@ -13,19 +13,17 @@ training is refused: by its name, and by checksums of word vectors or weights; a
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.backend_bases import FigureCanvasBase
-
-from snnvtg.applications.grounding import WINDOW, Answer, answer, encode_query, open_video
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions
-from snnvtg.data.live_text import text_source
 from snnvtg.errors import InputError
-from snnvtg.neurons import set_backend
-from snnvtg.plots.grounding import grounding_figure
-from snnvtg.records import Prediction, Query
-from snnvtg.reporting import provenance, save_figure, write_json
-from snnvtg.training import Checkpoint
+from snnvtg.files import check_writable
+
+if TYPE_CHECKING:
+    from snnvtg.applications.grounding import Answer
+    from snnvtg.records import Prediction, Query
+    from snnvtg.training import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,31 @@ class Options(CheckpointOptions):
     json: Path | None = None
     """also write the answer, with the keys of a submission"""
 
+    def check(self) -> None:
+        """InputError for what needs no model to be seen wrong."""
+        if self.top < 1:
+            raise InputError(f"top is {self.top}; expected at least 1")
+        if not self.query.strip():
+            raise InputError("query is empty; ask in a sentence")
+        for given in self.features:
+            if not (path := Path(given.rpartition("=")[2])).exists():
+                raise InputError(f"{path}: no such file; expected the video's features")
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        if self.out.suffix[1:] not in FigureCanvasBase.filetypes:
+            raise InputError(f"{self.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
+
 
 def main(options: Options) -> None:
     """Answer, print, draw."""
-    if options.top < 1:
-        raise InputError(f"top is {options.top}; expected at least 1")
-    if not options.query.strip():
-        raise InputError("query is empty; ask in a sentence")
-    if options.out.suffix[1:] not in FigureCanvasBase.filetypes:
-        raise InputError(f"{options.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
+    for path in filter(None, (options.out, options.json)):
+        check_writable(path)
+    from snnvtg.applications.grounding import WINDOW, answer, encode_query, open_video
+    from snnvtg.data.live_text import text_source
+    from snnvtg.neurons import set_backend
+    from snnvtg.records import Query
+    from snnvtg.reporting import write_json
+
     checkpoint, file = options.load(), options.file()
     clip_length = checkpoint.clip_length
     video = open_video(options.features, checkpoint, file)
@@ -92,8 +106,11 @@ def main(options: Options) -> None:
         print(f"wrote {options.json}")
 
 
-def draw(found: Answer, windows, options: Options, clip_length: float, vid: str) -> None:
+def draw(found: "Answer", windows, options: Options, clip_length: float, vid: str) -> None:
     """The picture of the clips the answer has spikes of, times counted from the first of them."""
+    from snnvtg.plots.grounding import grounding_figure
+    from snnvtg.reporting import save_figure
+
     begin, end = found.first * clip_length, (found.first + found.num_clips) * clip_length
     local = [(max(a, begin) - begin, min(b, end) - begin, score) for a, b, score in windows if a < end and b > begin]
     place = f", from {begin:g} s on" if found.first else ""
@@ -111,8 +128,10 @@ def draw(found: Answer, windows, options: Options, clip_length: float, vid: str)
     print(f"wrote {options.out}")
 
 
-def content(prediction: Prediction, query: Query, digest: str, options: Options, checkpoint: Checkpoint) -> dict:
+def content(prediction: "Prediction", query: "Query", digest: str, options: Options, checkpoint: "Checkpoint") -> dict:
     """The answer with a submission's keys, and how it came about."""
+    from snnvtg.reporting import provenance
+
     answered = {
         "qid": prediction.qid,
         "query": prediction.query,

@@ -1,24 +1,39 @@
-"""Command-line options that several commands share; they mean the same in every one."""
+"""Command-line options that several commands share; they mean the same in every one.
+
+This module and the head of every command import nothing heavy (torch, pandas, matplotlib): an option or a file that is
+wrong is answered at once. What does the work is imported where it starts.
+"""
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import tyro
 
 from snnvtg.data.source import DataSource
-from snnvtg.data.synthetic import SyntheticConfig
+from snnvtg.data.synthetic_config import SyntheticConfig
 from snnvtg.errors import InputError
-from snnvtg.models import DEFAULT_MODEL, GroundingModel, model_class
-from snnvtg.sweeps.checks import check_device
-from snnvtg.sweeps.settings import trial_of
-from snnvtg.sweeps.trial import Inference, Split, Trial
+from snnvtg.models import DEFAULT_MODEL, model_class
+from snnvtg.sweeps.trial import Inference, Split
+
+if TYPE_CHECKING:
+    from snnvtg.models import GroundingModel
+    from snnvtg.sweeps.trial import Trial
+    from snnvtg.training import Checkpoint
 
 
 @dataclass(frozen=True)
 class DataOptions(DataSource):
     """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
+
+    reads: ClassVar[dict[str, str]] = {
+        "data": "no such folder; expected train.jsonl, val.jsonl, test.jsonl and features/ in it",
+        "features": "no such folder; expected the features of --dataset in it",
+        "annotations": "no such folder; expected the jsonl files of --dataset in it",
+        "packed": "no such folder; make it with experiments/tools/pack_features.py",
+    }
+    """options that name a file or folder, and what is said where it is not there"""
 
     # settings of sweeps, changed by --set data.fold=0 and the like
     fold: tyro.conf.Suppress[int | None] = None
@@ -42,8 +57,10 @@ class ModelOptions:
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """change a setting of model, training, data or inference, as --set training.epochs=10 --set model.lif.beta=0.7"""
 
-    def trial(self, source: DataSource, inference: Inference, extra: tuple[str, ...] = ()) -> Trial:
+    def trial(self, source: DataSource, inference: Inference, extra: tuple[str, ...] = ()) -> "Trial":
         """The preset on `source` with its benchmark's settings, then `extra`, then those of --set."""
+        from snnvtg.sweeps.settings import trial_of
+
         default = "demo" if source.is_synthetic else "small"
         preset = default if self.preset == "default" else self.preset
         return trial_of(preset, [*extra, *self.set], model=self.model, data=source, inference=inference)
@@ -59,11 +76,16 @@ class PoolOptions:
     workers: int = os.cpu_count() or 1
     """models trained at once, each in one thread"""
 
-    def pool(self) -> dict[str, Any]:
-        """The three as keyword arguments; InputError for fewer than one worker or a device that cannot be used."""
-        check_device(self.device)
+    def check(self) -> None:
+        """InputError for fewer than one worker."""
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
+
+    def pool(self) -> dict[str, Any]:
+        """The three as keyword arguments; InputError for a device that cannot be used."""
+        from snnvtg.sweeps.checks import check_device
+
+        check_device(self.device)
         return {"runs": self.runs, "device": self.device, "workers": self.workers}
 
 
@@ -76,7 +98,7 @@ class SweepOptions(DataOptions, ModelOptions, PoolOptions):
     split: Split = "test"
     """where models are measured"""
 
-    def base(self, extra: tuple[str, ...] = ()) -> Trial:
+    def base(self, extra: tuple[str, ...] = ()) -> "Trial":
         """The trial all rows of a sweep change something of."""
         return self.trial(self.source, Inference(backend=self.backend, split=self.split), extra)
 
@@ -84,6 +106,8 @@ class SweepOptions(DataOptions, ModelOptions, PoolOptions):
 @dataclass(frozen=True)
 class CheckpointOptions:
     """A trained model: a checkpoint, or a row of a sweep's table."""
+
+    reads: ClassVar[dict[str, str]] = {"checkpoint": "no such checkpoint; train one with experiments/train.py"}
 
     checkpoint: Path = Path("runs/train/best.pt")
     """a checkpoint of experiments/train.py, or a sweep's table (NAME.csv) with --row"""
@@ -98,7 +122,7 @@ class CheckpointOptions:
 
     def file(self) -> Path:
         """The checkpoint's file."""
-        from snnvtg.sweeps.runs import checkpoint_of_row  # pandas only where a table is read
+        from snnvtg.sweeps.runs import checkpoint_of_row
 
         if self.checkpoint.suffix != ".csv":
             if self.row is not None:
@@ -106,13 +130,13 @@ class CheckpointOptions:
             return self.checkpoint
         return checkpoint_of_row(self.checkpoint, self.row, self.seed, self.runs)
 
-    def load(self) -> Any:
+    def load(self) -> "Checkpoint":
         """The checkpoint."""
         from snnvtg.training import load_checkpoint
 
         return load_checkpoint(self.file(), self.outside())
 
-    def outside(self) -> type[GroundingModel] | None:
+    def outside(self) -> "type[GroundingModel] | None":
         """The class of a model from outside the package, where one is named."""
         return model_class(self.model) if self.model else None
 

@@ -13,18 +13,16 @@ server. Minutes for a validation split on a CPU.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
-from snnvtg.data import GroundingDataset
-from snnvtg.data.submissions import write_submission
-from snnvtg.data.video_rankings import write_video_rankings
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
-from snnvtg.neurons import set_backend
-from snnvtg.sweeps.checks import check_device
-from snnvtg.training import Checkpoint
-from snnvtg.training.evaluation import answer_split
+
+if TYPE_CHECKING:
+    from snnvtg.data import GroundingDataset
+    from snnvtg.training import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,20 @@ class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     batch_size: int = 64
     out: Path = Path("submission.jsonl")
 
+    def check(self) -> None:
+        """InputError for a batch of nothing."""
+        if self.batch_size < 1:
+            raise InputError(f"batch_size is {self.batch_size}; expected at least 1")
+
 
 def main(options: Options) -> None:
     """Predict and write."""
-    if options.batch_size < 1:
-        raise InputError(f"batch_size is {options.batch_size}; expected at least 1")
+    from snnvtg.data.submissions import write_submission
+    from snnvtg.data.video_rankings import write_video_rankings
+    from snnvtg.neurons import set_backend
+    from snnvtg.sweeps.checks import check_device
+    from snnvtg.training.evaluation import answer_split
+
     check_device(options.device)
     file = options.file()
     checkpoint = options.load()
@@ -59,7 +66,7 @@ def main(options: Options) -> None:
     print(f"{len(dataset)} queries; wrote {options.out}")
 
 
-def split_of(options: Options, checkpoint: Checkpoint, file: Path) -> GroundingDataset:
+def split_of(options: Options, checkpoint: "Checkpoint", file: Path) -> "GroundingDataset":
     """The split asked for, refused where its features or text are not those of the checkpoint."""
     source, split = options.source, options.split
     if source.dataset is None:

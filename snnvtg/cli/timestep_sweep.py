@@ -11,21 +11,20 @@ controls, and the best fixed window), the same name .json with provenance, _quer
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 import tyro
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import SweepOptions, require_csv
 from snnvtg.errors import InputError
-from snnvtg.plots.timesteps import timestep_figure
-from snnvtg.reporting import save_figure
-from snnvtg.sweeps.comparison import read_results, video_intervals
-from snnvtg.sweeps.declaration import Sweep, axis_values, grid_sweep, parse_sweep
-from snnvtg.sweeps.engine import run_sweeps
-from snnvtg.sweeps.report import failures_in_words
-from snnvtg.sweeps.trial import Trial
+from snnvtg.sweeps.trial import check_seeds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snnvtg.sweeps.declaration import Sweep
+    from snnvtg.sweeps.trial import Trial
 
 TRAINED, READ_OUT = "model.num_timesteps", "inference.num_timesteps"
 
@@ -42,10 +41,24 @@ class Options(SweepOptions):
     """retrain for each T, as in the paper's Figure 3, or read one model out at every T"""
     out: Path = Path("reports/timestep_sweep.csv")
 
+    def check(self) -> None:
+        """As PoolOptions; InputError for seeds, time steps or a table that cannot be."""
+        super().check()
+        require_csv(self.out)
+        check_seeds(self.seeds, "--seeds")
+        if len(set(self.timesteps)) != len(self.timesteps) or not self.timesteps:
+            raise InputError(f"--timesteps: expected distinct numbers, got {list(self.timesteps)}")
+
 
 def main(options: Options) -> None:
     """Run the sweep, then draw it."""
-    pool, out = options.pool(), require_csv(options.out)
+    from snnvtg.plots.timesteps import timestep_figure
+    from snnvtg.reporting import save_figure
+    from snnvtg.sweeps.comparison import read_results, video_intervals
+    from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.report import failures_in_words
+
+    pool, out = options.pool(), options.out
     base = options.base()
     tables = run_sweeps([declared(options, base)], base, [out], **pool)
     results = read_results(out)
@@ -63,40 +76,33 @@ def main(options: Options) -> None:
     failures_in_words(tables)
 
 
-def declared(options: Options, base: Trial) -> Sweep:
+def declared(options: Options, base: "Trial") -> "Sweep":
     """The model's own sweep `timesteps`, or T alone, with the options' values."""
+    from snnvtg.sweeps.declaration import axis_values, grid_sweep, parse_sweep
+
     cls = base.recipe.model_class
     text = cls.sweep("timesteps")
     if text is None:
         if not hasattr(base.recipe.model, "num_timesteps"):
             raise InputError(f"{cls.__name__} has no time steps (no setting {TRAINED}); sweep a spiking model")
-        sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ()}, controls=("shuffled-query",))
+        sweep = grid_sweep("timesteps", "Time steps", {TRAINED: ("preset",)}, controls=("shuffled-query",))
     else:
         sweep = parse_sweep(text, f"{cls.__name__}, timesteps.yaml")
-    if len(set(options.timesteps)) != len(options.timesteps) or not options.timesteps:
-        raise InputError(f"--timesteps: expected distinct numbers, got {list(options.timesteps)}")
     axes = {key: values for key, values in sweep.grid if key != TRAINED}
     steps = tuple(map(str, options.timesteps))
     axes = {(TRAINED if options.mode == "retrain" else READ_OUT): steps, **axes}
     for entry in options.grid:
         key, _, values = entry.partition("=")
         axes[key] = axis_values(values)
-    return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=checked(options.seeds))
+    return replace(grid_sweep(sweep.name, sweep.title, axes, controls=sweep.controls), seeds=options.seeds)
 
 
-def checked(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Seeds, or InputError where they repeat or are none."""
-    if not seeds or len(set(seeds)) != len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
-        raise InputError(f"--seeds: expected distinct numbers from 0 to {2**32 - 1}, got {list(seeds)}")
-    return seeds
-
-
-def name_of(base: Trial) -> str:
+def name_of(base: "Trial") -> str:
     """What figures call the model."""
     return base.recipe.model_class.__name__
 
 
-def readable(table: pd.DataFrame) -> str:
+def readable(table: "pd.DataFrame") -> str:
     """A table for the terminal, energy in µJ."""
     shown = table.rename(columns={"energy_pj": "energy, µJ"})
     if "energy, µJ" in shown:

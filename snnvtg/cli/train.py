@@ -18,17 +18,10 @@ submission.
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, ModelOptions
 from snnvtg.files import check_writable
-from snnvtg.reporting import provenance, write_json
-from snnvtg.sweeps.checks import check_device, check_trial
-from snnvtg.sweeps.engine import measure
-from snnvtg.sweeps.measurement import parameter_count
-from snnvtg.sweeps.trial import Inference, Split
-from snnvtg.training import train
+from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
 
 @dataclass(frozen=True)
@@ -46,9 +39,21 @@ class Options(DataOptions, ModelOptions):
     out: Path = Path("runs/train")
     """folder of checkpoints and metrics"""
 
+    def check(self) -> None:
+        """InputError for a seed that is none."""
+        check_seeds([self.seed], "--seed")
+
 
 def main(options: Options) -> None:
     """Train, measure, report."""
+    import torch
+
+    from snnvtg.reporting import provenance, write_json
+    from snnvtg.sweeps.checks import check_device, check_trial
+    from snnvtg.sweeps.engine import measure
+    from snnvtg.sweeps.measurement import parameter_count
+    from snnvtg.training import train
+
     check_device(options.device)
     steps = () if options.timesteps is None else (f"model.num_timesteps={options.timesteps}",)
     trial = options.trial(options.source, Inference(backend=options.backend, split=options.split), steps)

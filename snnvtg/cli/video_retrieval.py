@@ -12,16 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
-from snnvtg.data.video_rankings import write_video_rankings
 from snnvtg.errors import InputError
-from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
-from snnvtg.neurons import set_backend
-from snnvtg.reporting import provenance, write_csv, write_json
-from snnvtg.training.evaluation import video_scores
+from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -39,11 +33,25 @@ class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
     submission: Path | None = None
     """jsonl of each query's videos, best first with their scores"""
 
+    def check(self) -> None:
+        """InputError for numbers below 1."""
+        for name in ("queries", "batch_size"):
+            if (given := getattr(self, name)) is not None and given < 1:
+                raise InputError(f"{name} is {given}; expected at least 1")
+
 
 def main(options: Options) -> None:
     """Score and print."""
-    if options.queries is not None and options.queries < 1:
-        raise InputError(f"queries is {options.queries}; expected at least 1")
+    import pandas as pd
+
+    from snnvtg.data.video_rankings import write_video_rankings
+    from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
+    from snnvtg.neurons import set_backend
+    from snnvtg.reporting import provenance, write_csv, write_json
+    from snnvtg.training.evaluation import video_scores
+
+    for path in filter(None, (options.out, options.submission)):
+        check_writable(path)
     checkpoint, data = options.load(), options.source.load()
     checkpoint.require(data, options.file())
     dataset = getattr(data, options.split)

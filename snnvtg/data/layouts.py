@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.clip_ratings import of_domain
@@ -15,7 +14,6 @@ from snnvtg.errors import InputError
 from snnvtg.records import Query
 
 ANNOTATION_PLACES = (".", "data", "metadata", "annotations")
-LayoutName = Literal["plain", "moment_detr", "lighthouse", "univtg"]
 
 
 @dataclass(frozen=True)

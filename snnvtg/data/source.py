@@ -3,13 +3,15 @@
 import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from snnvtg.data.dataset import DataSplits
-from snnvtg.data.folder import load_folder
-from snnvtg.data.folds import without_fold
-from snnvtg.data.layouts import LayoutName, load_benchmark
-from snnvtg.data.synthetic import SyntheticConfig, generate
+from snnvtg.data.synthetic_config import SyntheticConfig
 from snnvtg.errors import InputError
+
+if TYPE_CHECKING:
+    from snnvtg.data.dataset import DataSplits
+
+LayoutName = Literal["plain", "moment_detr", "lighthouse", "univtg"]
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,23 @@ class DataSource:
         """Whether it is the embedded synthetic set."""
         return self.data is None and self.dataset is None
 
-    def load(self, answers: bool = True) -> DataSplits:
+    def load(self, answers: bool = True) -> "DataSplits":
         """The data, in memory; `answers=False` admits a split without truths. Not loaded twice in one process."""
+        from snnvtg.data.folds import without_fold
+
         whole = _load(replace(self, fold=None, folds=4), answers)
         return whole if self.fold is None else without_fold(whole, self.fold, self.folds)
 
 
 @functools.lru_cache(maxsize=2)
-def _load(source: DataSource, answers: bool) -> DataSplits:
+def _load(source: DataSource, answers: bool) -> "DataSplits":
     if source.is_synthetic:
+        from snnvtg.data.synthetic import generate
+
         return generate(source.synthetic)
     if source.dataset is None:
+        from snnvtg.data.folder import load_folder
+
         return load_folder(
             source.data,
             clip_length=1.0 if source.clip_length is None else source.clip_length,
@@ -102,6 +110,8 @@ def _load(source: DataSource, answers: bool) -> DataSplits:
             text=source.text,
             packed=source.packed,
         )
+    from snnvtg.data.layouts import load_benchmark
+
     return load_benchmark(
         source.dataset,
         source.features,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from snnvtg.errors import InputError
+from snnvtg.errors import InputError, first_line
 
 TOLD_APART = ("model", "row", "slots")
 """columns of a sweep's table that make another series, where they are"""
@@ -23,20 +23,22 @@ def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep
             "label": [f"T={step}" for step in spiking["num_timesteps"]],
         }
     )
-    return rows if sweep is None else pd.concat([rows, _retrained(sweep, metric)[rows.columns]], ignore_index=True)
+    return rows if sweep is None else pd.concat([rows, retrained(sweep, metric)[rows.columns]], ignore_index=True)
 
 
-def _retrained(sweep: Path, metric: str) -> pd.DataFrame:
+def retrained(sweep: Path, metric: str) -> pd.DataFrame:
+    """Mean energy and accuracy by T of a sweep's table; InputError where it is something else."""
     try:
         table = pd.read_csv(sweep)
         steps = next(name for name in ("num_timesteps", "model.num_timesteps") if name in table)
         table = table.dropna(subset=["energy_pj", metric, steps])
         series = [name for name in TOLD_APART if name in table and table[name].nunique() > 1]
-        means = table.groupby([*series, steps])[["energy_pj", metric]].mean().reset_index()
-    except (OSError, KeyError, StopIteration, pd.errors.ParserError) as error:
+        numbers = table.astype(dict.fromkeys(("energy_pj", metric, steps), float))
+        means = numbers.groupby([*series, steps])[["energy_pj", metric]].mean().reset_index()
+    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:  # pandas' own errors are ValueErrors
         expected = f"num_timesteps, energy_pj and {metric}"
         raise InputError(
-            f"{sweep}: expected the CSV of experiments/timestep_sweep.py, with {expected} ({error})"
+            f"{sweep}: expected the CSV of experiments/timestep_sweep.py, with {expected} ({first_line(error)})"
         ) from None
     names = means[series].astype(str).agg(", ".join, axis=1) if series else pd.Series("", index=means.index)
     return means.assign(

@@ -3,19 +3,23 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from snnvtg import plugins
-from snnvtg.models.contract import GroundingModel, Needs, SpikeLayer, check_model
+from snnvtg.lazy import lazily
 from snnvtg.models.recipe import TRAINING, Recipe, TrainingConfig
+
+if TYPE_CHECKING:  # what `lazily` imports when it is asked for
+    from snnvtg.models.contract import GroundingModel, Needs, SpikeLayer
 
 DEFAULT_MODEL = "spikemba"
 """the model a command takes where none is named"""
 
 
-class _Folders(Mapping[str, type[GroundingModel]]):
+class _Folders(Mapping[str, "type[GroundingModel]"]):
     """The packages beside this file that export a MODEL, each imported when it is asked for."""
 
-    def __getitem__(self, name: str) -> type[GroundingModel]:
+    def __getitem__(self, name: str) -> "type[GroundingModel]":
         if name not in self._names():
             raise KeyError(name)
         return importlib.import_module(f"{__name__}.{name}").MODEL
@@ -33,15 +37,17 @@ class _Folders(Mapping[str, type[GroundingModel]]):
 
 SHARED = ("clipwise",)
 """folders of this package that several models are made of, and no model"""
-MODELS: Mapping[str, type[GroundingModel]] = _Folders()
+MODELS: "Mapping[str, type[GroundingModel]]" = _Folders()
 
 
-def model_class(name: str) -> type[GroundingModel]:
+def model_class(name: str) -> "type[GroundingModel]":
     """The model called `name`: one of MODELS, of an installed plugin, or at `module:Class`; else InputError."""
+    from snnvtg.models.contract import check_model
+
     return check_model(plugins.find("models", name, MODELS), name)
 
 
-def model_name(cls: type[GroundingModel]) -> str:
+def model_name(cls: "type[GroundingModel]") -> str:
     """The name `model_class` finds `cls` by."""
     package, _, rest = cls.__module__.partition(f"{__name__}.")
     if not package and rest:
@@ -61,3 +67,6 @@ __all__ = [
     "model_class",
     "model_name",
 ]
+
+_CONTRACT = ("GroundingModel", "Needs", "SpikeLayer")
+__getattr__, __dir__ = lazily(__name__, dict.fromkeys(_CONTRACT, "snnvtg.models.contract"))

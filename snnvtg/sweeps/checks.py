@@ -17,7 +17,7 @@ from snnvtg.training.loop import check_needs
 def check_device(device: str) -> None:
     """InputError unless a tensor can be put on `device`."""
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # the device `meta` holds no numbers
     except (RuntimeError, AssertionError) as error:
         said = first_line(error)
         raise InputError(f"device {device!r} cannot be used ({said}); use cpu, or a build of torch for it") from None

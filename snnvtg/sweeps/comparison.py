@@ -13,9 +13,11 @@ from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
 from snnvtg.metrics.intervals import bootstrap_interval, paired_comparison
 from snnvtg.models import model_class
 from snnvtg.plugins import is_outside
-from snnvtg.sweeps.results import KEY, QUERY_KEY
-from snnvtg.sweeps.table import read_provenance, read_rows
+from snnvtg.sweeps.results import COSTS, KEY, QUERY_KEY
+from snnvtg.sweeps.table import TEXT, read_provenance, read_rows
+from snnvtg.sweeps.touched import check_declaration, check_numbers, check_queries
 
+COUNTED = tuple(name for name in COSTS if name not in TEXT)
 LEVEL = 0.95
 RESAMPLES = 10_000
 FIRM_SEEDS = 5
@@ -111,15 +113,22 @@ def read_results(path: Path) -> SweepResults:
         if not needed.is_file():
             raise InputError(f"{needed}: not there; run the sweep with this --out first")
     table, provenance = read_rows(path, KEY), read_provenance(path)
-    declaration = provenance.get("declaration")
-    if not isinstance(declaration, dict) or provenance.get("evaluation") not in EVALUATIONS:
-        raise InputError(f"{beside}: not the provenance of a sweep (no declaration or evaluation); move {path} away")
-    return SweepResults(table, read_rows(queries, QUERY_KEY), provenance, published_figures(provenance, path.stem))
+    check_declaration(provenance.get("declaration"), beside)
+    evaluation = EVALUATIONS.get(str(provenance.get("evaluation")))
+    if evaluation is None or table.empty:
+        absent = "no evaluation" if evaluation is None else f"no rows in {path.name}"
+        raise InputError(f"{beside}: not the provenance of a finished sweep ({absent}); move {path} away")
+    figures = {*evaluation.shown, *evaluation.compared}
+    table = check_numbers(table, [*figures, *(name for name in COUNTED if name in table)], path)
+    each = check_numbers(read_rows(queries, QUERY_KEY), ("query", *evaluation.compared), queries)
+    check_queries(table, each, queries)
+    return SweepResults(table, each, provenance, published_figures(provenance, path.stem))
 
 
 def published_figures(provenance: dict[str, Any], sweep: str) -> dict[str, Any] | None:
     """What the paper of the sweep's model says for it; None where the model says nothing or cannot be found."""
-    name = provenance.get("identity", {}).get("model", "")
+    identity = provenance.get("identity")
+    name = str(identity.get("model", "")) if isinstance(identity, dict) else ""
     if is_outside(name) and name.partition(":")[0] not in sys.modules:  # no file decides what code is imported
         return None
     try:

@@ -31,13 +31,16 @@ import yaml
 from snnvtg.data.controls import CONTROLS
 from snnvtg.errors import InputError
 from snnvtg.sweeps.settings import SettingError, with_settings
-from snnvtg.sweeps.trial import Trial
+from snnvtg.sweeps.trial import MOST_SEED, Trial, check_seeds
 
 KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "rows", "grid")
 PRIOR = "prior"
 """the row every table has of its own: the one window that answers the training set best, whatever is asked"""
 UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
 """taken, and names that a CSV reader takes for a missing value"""
+
+MOST_ROWS = 10_000
+"""of a grid; each is a model to train"""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def grid_sweep(
 ) -> Sweep:
     """A sweep over every combination of the values of `axes`, of seed 0; `where` goes into messages."""
     for key, values in axes.items():
-        if "." not in key or len(set(values)) != len(values):
+        if "." not in key or not values or len(set(values)) != len(values):
             raise InputError(
                 f"{where} {key}={','.join(values)}: expected a setting and distinct values, as model.width=32,64"
             )
@@ -156,6 +159,12 @@ def grid_sweep(
 
 def combinations(axes: Mapping[str, Sequence[Setting]]) -> list[Row]:
     """A row for every combination of one setting of each axis; `preset` changes nothing."""
+    if not axes:
+        return []
+    number = math.prod(map(len, axes.values()))
+    if number > MOST_ROWS:
+        where = next(iter(axes.values()))[0].where
+        raise InputError(f"{where}: the grid has {number:,} combinations; expected at most {MOST_ROWS:,}")
     rows = []
     for chosen in itertools.product(*axes.values()):
         name = " ".join(f"{s.key.rpartition('.')[2]}={re.sub(r', *', '-', s.value.strip('[]'))}" for s in chosen)
@@ -284,9 +293,9 @@ class _Reader:
 
     def seeds(self, node: yaml.Node) -> tuple[int, ...]:
         found = [self.text(value, "seeds") for value in self.items(node, "seeds")]
-        if not found or len(set(found)) != len(found) or not all(text.isdecimal() for text in found):
-            raise self.error(node, f"seeds: expected distinct whole numbers, at least one, got {found}")
-        return tuple(int(text) for text in found)
+        if not all(text.isdecimal() and len(text) < 20 for text in found):
+            raise self.error(node, f"seeds: expected distinct whole numbers from 0 to {MOST_SEED}, got {found!s:.60}")
+        return check_seeds([int(text) for text in found], f"{self.where(node)}: seeds")
 
     def pairs(self, node: yaml.Node, what: str) -> list[tuple[Any, Any]]:
         """Keys and values of a mapping, each key once."""

@@ -18,6 +18,7 @@ from snnvtg.data import GroundingDataset
 from snnvtg.data.controls import CONTROLS
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 from snnvtg.models import GroundingModel, Recipe, model_name
 from snnvtg.neurons import set_backend
 from snnvtg.sweeps.checks import check_device, check_trial
@@ -88,6 +89,7 @@ def run_sweeps(
     trials = [sweep.trials(base) for sweep in sweeps]
     for sweep, rows in zip(sweeps, trials, strict=True):
         check_rows(sweep, rows, base, device)
+    check_writable(runs / "settings.json")
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(claimed(path))

@@ -65,7 +65,8 @@ class SweepTable:
         }
         self.failures: dict[str, str] = {}
         before = read_provenance(path) if self.table.rows else {}
-        self.earlier_seconds = before.get("wall_seconds", 0.0)
+        earlier = before.get("wall_seconds")
+        self.earlier_seconds = earlier if isinstance(earlier, int | float) else 0.0
         self.declared_anew = before.get("declaration") != self.details["declaration"]
         self.queries = self._existing_queries()
         self._check_rows()

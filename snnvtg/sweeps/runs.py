@@ -106,7 +106,10 @@ def trained(
     folder = run_folder(root, recipe, data, seed)
     finished = folder / "finished.pt"
     if finished.is_file():
-        return load_checkpoint(finished, recipe.model_class), folder
+        try:
+            return load_checkpoint(finished, recipe.model_class), folder
+        except InputError as error:
+            raise InputError(f"{error} (remove the folder {folder} and run the same command)") from error
     write_json(described(recipe, data, seed), folder / "settings.json")
     checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet)
     checkpoint.save(finished)

@@ -11,6 +11,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from snnvtg.errors import InputError
+from snnvtg.files import check_writable
 from snnvtg.reporting import provenance, write_csv, write_json
 
 TEXT = {"row": str, "recipe": str, "run": str}
@@ -20,7 +21,7 @@ TEXT = {"row": str, "recipe": str, "run": str}
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
     """Lock `path` for one run; InputError where another run is writing to it. The lock ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)
     lock = path.with_name(f".{path.name}.lock")
     try:
         with FileLock(lock, timeout=0):
@@ -105,6 +106,8 @@ def read_rows(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     absent = [column for column in needed if column not in table]
     if absent:
         raise InputError(f"{path}: not a results table (no column {absent[0]}); move it away or choose another")
+    if table.columns.duplicated().any() or table["row" if "row" in table else needed[0]].isna().any():
+        raise InputError(f"{path}: not a results table (a row without a name, or a column twice); move it away")
     return table
 
 

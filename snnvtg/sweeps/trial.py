@@ -1,13 +1,24 @@
 """What a sweep varies: a model and its training, the data, and how the trained model is read out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
-from snnvtg.models import Recipe
+from snnvtg.models.recipe import Recipe
 
 Split = Literal["train", "val", "test"]
+MOST_SEED = 2**32 - 1
+"""as numpy takes them"""
+
+
+def check_seeds(seeds: Sequence[int], where: str) -> tuple[int, ...]:
+    """Distinct seeds, at least one; InputError begins with `where` they were given."""
+    if not seeds or len(set(seeds)) != len(seeds) or not all(0 <= seed <= MOST_SEED for seed in seeds):
+        given = ", ".join(map(str, seeds)) or "none"
+        raise InputError(f"{where}: expected distinct whole numbers from 0 to {MOST_SEED}, got {given:.60}")
+    return tuple(seeds)
 
 
 @dataclass(frozen=True)

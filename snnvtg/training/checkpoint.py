@@ -1,6 +1,7 @@
 """Checkpoints: everything a model needs to run again, or a training run to resume."""
 
 import dataclasses
+import io
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from snnvtg.errors import InputError, first_line
 from snnvtg.files import atomic
 from snnvtg.models import GroundingModel, Recipe, TrainingConfig, model_class, model_name
 from snnvtg.plugins import is_outside
+from snnvtg.training.stored import check_stored
 
 FORMAT = 2
 
@@ -84,12 +86,14 @@ class Checkpoint:
         content |= {"format": FORMAT, "text_marks": dict(self.text_marks), "model_name": self.model_name}
         recipe = content.pop("recipe")
         content |= {"model": dataclasses.asdict(recipe.model), "training": dataclasses.asdict(recipe.training)}
+        written = io.BytesIO()  # torch's own writer has another error for each way a disk can be full
+        torch.save(content, written)
         with atomic(path) as scratch:
-            torch.save(content, scratch)
+            scratch.write_bytes(written.getbuffer())
 
 
 def load_checkpoint(path: Path, outside: type[GroundingModel] | None = None) -> Checkpoint:
-    """Read a checkpoint; InputError names the file where it is missing, truncated or of another kind.
+    """Read a checkpoint; InputError names the file where it is missing, truncated, of another kind, or fits no model.
 
     A model from outside the package is only loaded where the caller names it: no file decides what code is imported.
     """
@@ -99,11 +103,21 @@ def load_checkpoint(path: Path, outside: type[GroundingModel] | None = None) -> 
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         said = first_line(error)
-        if isinstance(error, pickle.UnpicklingError):  # torch would advise to trust the file
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):  # the advice to trust the file
             said = "it holds something else than tensors and settings"
         raise InputError(f"{path}: not a readable checkpoint, perhaps cut short ({said}); train it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this version (expected format {FORMAT}); train it again")
+    checkpoint = _structured(content, outside, path)
+    check_stored(checkpoint, path)
+    return checkpoint
+
+
+def _structured(content: dict[str, Any], outside: type[GroundingModel] | None, path: Path) -> Checkpoint:
+    """The checkpoint of a file's content; its tensors are not looked at."""
+    for part in ("model", "training"):
+        if not isinstance(content.get(part), dict):
+            raise InputError(f"{path}: holds no settings of {part}; train it again")
     try:
         cls = _class_of(content.pop("model_name"), outside, path)
         converter = cattrs.Converter(forbid_extra_keys=True)
@@ -111,14 +125,25 @@ def load_checkpoint(path: Path, outside: type[GroundingModel] | None = None) -> 
         training = converter.structure(content.pop("training"), TrainingConfig)
         del content["format"]
         return Checkpoint(recipe=Recipe(cls, model, training), **content)
-    except (KeyError, TypeError, cattrs.BaseValidationError) as error:
-        raise InputError(f"{path}: written by another version of this toolkit ({error}); train it again") from error
+    except cattrs.BaseValidationError as error:
+        said = first_line(Exception("; ".join(cattrs.transform_error(error, "settings"))))
+        raise InputError(f"{path}: its settings are not those of this version ({said}); train it again") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
+        said = f"no {error}" if isinstance(error, KeyError) else first_line(error)
+        raise InputError(f"{path}: written by another version of this toolkit ({said}); train it again") from error
 
 
 def _class_of(name: str, outside: type[GroundingModel] | None, path: Path) -> type[GroundingModel]:
     """The class called `name`; one from outside the package has to be `outside`."""
+    if not isinstance(name, str):
+        raise InputError(f"{path}: model_name is {name!r:.60}, expected a name; train it again")
     if not is_outside(name):
-        return model_class(name)
+        try:
+            return model_class(name)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
     if outside is None or model_name(outside) != name:
         given = "" if outside is None else f", not {model_name(outside)}"
         raise InputError(f"{path}: holds a model from outside the package{given}; name it with --model {name}")

@@ -52,6 +52,10 @@ def train(
     return run.checkpoint()
 
 
+_RESUMED = {"seed", "epoch", "best_epoch", "history", "step", "optimiser", "average", "best_state"}
+"""what `progress` holds where a run can go on"""
+
+
 class _Run:
     """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
 
@@ -184,6 +188,9 @@ class _Run:
 
     def restore(self, saved: Checkpoint, path: Path) -> None:
         """Resume from `saved`; refuses a run of another configuration or seed."""
+        lacking = _RESUMED - saved.progress.keys()
+        if lacking:
+            raise InputError(f"{path}: cannot be resumed from, it lacks {min(lacking)}; remove it to begin again")
         mine = (self.recipe, self.seed, self.data.video_width, self.data.text_width)
         theirs = (saved.recipe, saved.progress["seed"], saved.video_width, saved.text_width)
         # written by older versions without it

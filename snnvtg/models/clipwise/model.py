@@ -49,19 +49,23 @@ class ClipwiseConfig:
 
     def __post_init__(self):
         self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel")
+        if self.num_blocks > 1000:
+            raise InputError(f"num_blocks: expected at most 1000, got {self.num_blocks}")
+        if self.head_kernel % 2 == 0:
+            raise InputError(f"head_kernel: expected an odd number of clips, got {self.head_kernel}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
-        if not self.alignment_ridge > 0:
-            raise InputError(f"alignment_ridge: expected a number above 0, got {self.alignment_ridge}")
+        if not 0 < self.alignment_ridge < math.inf:
+            raise InputError(f"alignment_ridge: expected a finite number above 0, got {self.alignment_ridge}")
         for name in ("dropout", "input_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
 
     def at_least(self, low: int, *names: str) -> None:
-        """Raise InputError where one of the fields is below `low`."""
+        """Raise InputError where one of the fields is below `low`, or larger than any model."""
         for name in names:
-            if getattr(self, name) < low:
-                raise InputError(f"{name}: expected at least {low}, got {getattr(self, name)}")
+            if not low <= getattr(self, name) <= 2**16:
+                raise InputError(f"{name}: expected at least {low} and at most {2**16}, got {getattr(self, name)}")
 
 
 class ClipwiseModel(GroundingModel):

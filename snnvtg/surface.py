@@ -1,0 +1,45 @@
+"""What a notebook needs to begin with; `import snnvtg` gives these names and a few of the parts below."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from snnvtg.data import DataSplits, GroundingDataset
+from snnvtg.data.source import DataSource
+from snnvtg.models import DEFAULT_MODEL, GroundingModel, Recipe
+from snnvtg.sweeps.settings import trial_of
+from snnvtg.training.evaluation import answer_split
+
+
+def load_data(folder: str | os.PathLike | None = None, **options: Any) -> DataSplits:
+    """The splits of a folder, of a benchmark (`dataset=`, `features=`), or, without either, of the synthetic set.
+
+    Options are the fields of `DataSource`, as the commands take them; InputError says what is wrong with a file.
+    """
+    for name in ("features", "annotations", "packed"):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    return DataSource(data=None if folder is None else Path(folder), **options).load()
+
+
+def recipe(preset: str = "demo", *settings: str, model: str = DEFAULT_MODEL) -> Recipe:
+    """A model and its training: the preset (demo, small, paper) with settings such as `training.epochs=2`.
+
+    `model` is one of the toolkit, or yours at `my_model.py:MyModel`; InputError lists the settings there are.
+    """
+    return trial_of(preset, settings, model=model).recipe
+
+
+def model(recipe: Recipe, data: DataSplits) -> GroundingModel:
+    """An untrained model for the features of `data`, fitted where it fits in closed form, in evaluation mode."""
+    built = recipe.model_class(recipe.model, data.video_width, data.text_width)
+    built.fit(data.train)
+    return built.eval()
+
+
+def predict(model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu") -> Any:
+    """A prediction for every query of `dataset`, in its order.
+
+    A model that is made to find videos gives a score for every video instead: {qid: {vid: score}}.
+    """
+    return answer_split(model, dataset, batch_size=batch_size, device=device)
