@@ -1,8 +1,11 @@
 """What flows between data, models and metrics: a Query, a Batch of them, a Prediction. Keys are the jsonl keys."""
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # reading annotations needs no torch
+    import torch
+    from torch import Tensor
 
 Windows = tuple[tuple[float, float], ...]
 
@@ -37,6 +40,9 @@ class Prediction:
     pred_saliency_scores: tuple[float, ...] = ()
 
 
+_TENSORS = ("video", "video_mask", "text", "text_mask", "foreground", "boundaries", "saliency")
+
+
 @dataclass(frozen=True)
 class Batch:
     """B queries padded to the longest video (L clips) and text (N tokens); padding is zero and masked.
@@ -47,19 +53,19 @@ class Batch:
     """
 
     queries: tuple[Query, ...]
-    video: torch.Tensor
-    video_mask: torch.Tensor
-    text: torch.Tensor
-    text_mask: torch.Tensor
+    video: "Tensor"
+    video_mask: "Tensor"
+    text: "Tensor"
+    text_mask: "Tensor"
     clip_length: float
-    foreground: torch.Tensor
-    boundaries: torch.Tensor
-    saliency: torch.Tensor
+    foreground: "Tensor"
+    boundaries: "Tensor"
+    saliency: "Tensor"
 
     def __len__(self) -> int:
         return len(self.queries)
 
-    def to(self, device: torch.device | str) -> "Batch":
+    def to(self, device: "torch.device | str") -> "Batch":
         """The same batch with every tensor on `device`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{n: v.to(device) for n, v in values.items() if isinstance(v, torch.Tensor)})
+        return replace(self, **{n: v.to(device) for n, v in values.items() if n in _TENSORS})

@@ -59,3 +59,34 @@ def test_the_first_steps_as_the_package_describes_them():
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path):
     with pytest.raises(snnvtg.InputError, match="nowhere: no such folder"):
         snnvtg.load_data(tmp_path / "nowhere")
+
+
+def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loaded():
+    lines = {
+        "train": "--data nowhere",
+        "timestep_sweep": "--data nowhere",
+        "ablation": "--sweeps nowhere.yaml",
+        "cross_validate": "--data nowhere",
+        "predict": "--checkpoint nowhere.pt",
+        "video_retrieval": "--checkpoint nowhere.pt",
+        "energy_report": "--checkpoint nowhere.pt",
+        "evaluate": "--submission nowhere.jsonl --annotations nowhere.jsonl",
+        "compare": "--first nowhere.jsonl --second nowhere.jsonl --annotations nowhere.jsonl",
+        "ground": "--features nowhere.npz --text nowhere.txt --query words",
+    }
+    assert {name.replace("_", "-") for name in lines} == set(COMMANDS)
+    calls = [
+        f"refused({name!r}, {arguments!r})" for name, arguments in lines.items() for arguments in (arguments, "--x")
+    ]
+    code = """
+import importlib, sys
+def refused(name, line):
+    sys.argv = [name, *line.split()]
+    try:
+        importlib.import_module(f"snnvtg.cli.{name}").start()
+    except SystemExit as end:
+        assert end.code == 2, (name, line, end.code)
+    else:
+        raise AssertionError(name)
+"""
+    assert not modules_after(code + "\n".join(calls)) & set(HEAVY)

@@ -10,14 +10,16 @@ with its checksum (with `--glove`, the one that reports carry) and ends with 0. 
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from snnvtg.cli.command import run
 from snnvtg.data.benchmarks import benchmark
-from snnvtg.data.manifest import Manifest, check_files
 from snnvtg.errors import InputError
-from snnvtg.reporting import write_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from snnvtg.data.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Options:
 
 def main(options: Options) -> None:
     """Check and print."""
+    import pandas as pd
+
+    from snnvtg.data.manifest import check_files
+    from snnvtg.reporting import write_csv
+
     if not options.annotations or not options.features:
         raise InputError("annotations and features: name at least one file and one folder")
     kind = benchmark(options.dataset)
@@ -54,7 +61,7 @@ def main(options: Options) -> None:
         raise SystemExit(1)
 
 
-def summary(manifest: Manifest, table: pd.DataFrame) -> str:
+def summary(manifest: "Manifest", table: "pd.DataFrame") -> str:
     """What the files hold, then what is wrong."""
     held = (
         f"{manifest.num_queries} queries, {manifest.num_videos} videos, {manifest.num_clips} clips, "

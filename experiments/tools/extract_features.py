@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnvtg.cli.command import run
-from snnvtg.data.raw_video import ClipImages, video_features, write_features
 from snnvtg.errors import InputError
-from snnvtg.sweeps.checks import check_device
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,13 @@ class Options:
 
 def main(options: Options) -> None:
     """Extract what is missing."""
-    check_device(options.device)
     if options.batch_size < 1:
         raise InputError(f"batch_size is {options.batch_size}; expected at least 1")
     targets = feature_files(options.videos, options.out)
+    from snnvtg.data.raw_video import ClipImages, video_features, write_features
+    from snnvtg.sweeps.checks import check_device
+
+    check_device(options.device)
     encoder = ClipImages(options.weights, options.device)
     kept = 0
     for video, target in targets.items():

@@ -48,8 +48,11 @@ class Options(SweepOptions):
     """only write Markdown, LaTeX and figures from the CSVs that are there"""
 
     def check(self) -> None:
-        """As PoolOptions; InputError for seeds that repeat or are none."""
+        """As PoolOptions; InputError for seeds that repeat or are none, and for a sweep's file that is not there."""
         super().check()
+        for name in self.sweeps:
+            if Path(name).suffix in (".yaml", ".yml") and not Path(name).is_file():
+                raise InputError(f"--sweeps: no file {name!r}; name a file, or a sweep of the model")
         if self.seeds:
             check_seeds(self.seeds, "--seeds")
 

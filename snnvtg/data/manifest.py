@@ -1,6 +1,7 @@
 """What is wrong with a data set's files, all of it at once, before any training."""
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import numpy as np
 from snnvtg.data.annotations import check_unique, parse_query, read_jsonl
 from snnvtg.data.features import check_source, feature_file, join_backbones, normalise, read_features
 from snnvtg.data.folder import checksum, lengths_disagree
-from snnvtg.data.text import GloveText
+from snnvtg.data.text import GloveText, tokenise
 from snnvtg.errors import InputError
 from snnvtg.records import Query
+
+Lines = dict[str, Query]
+"""the queries of a file by their place, file:line"""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,17 @@ def check_files(
     `parse` makes a Query of a jsonl object and its place; `glove` is the file of word vectors, if any.
     """
     faults: list[Fault] = []
-    queries = [query for path in annotations for query in _check_annotations(path, parse, faults)]
+    read = {path: _check_annotations(path, parse, faults) for path in dict.fromkeys(annotations)}
+    faults += [*_shared(read), *_two_durations(read)]
+    queries = [query for lines in read.values() for query in lines.values()]
     durations = {query.vid: query.duration for query in queries}
     found = [_check_features(folder, durations, clip_length, faults) for folder in folders]
     text_digest = ""
     if glove is not None:
         try:
-            text_digest = GloveText(glove, [query.query for query in queries]).digest
+            words = GloveText(glove, [query.query for query in queries])
+            text_digest = words.digest
+            faults += _without_words(read, words)
         except InputError as error:
             faults.append(_fault(error, "text"))
     digest = "" if faults else checksum(queries, _joined(found), text_digest)
@@ -75,14 +83,14 @@ def _joined(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {vid: join_backbones([normalise(arrays[vid]) for arrays in found]) for vid in found[0]}
 
 
-def _check_annotations(path: Path, parse: Callable[[dict[str, Any], str], Query], faults: list[Fault]) -> list[Query]:
-    queries, seen = [], {}
+def _check_annotations(path: Path, parse: Callable[[dict[str, Any], str], Query], faults: list[Fault]) -> Lines:
+    queries, seen = {}, {}
     lines = read_jsonl(path, on_fault=lambda error: faults.append(_fault(error, "annotation")))
     try:
         for place, record in lines:
             try:
                 query = parse(record, place)
-                queries.append(query)
+                queries[place] = query
                 check_unique(seen, query.qid, place)
             except InputError as error:
                 faults.append(_fault(error, "annotation"))
@@ -92,6 +100,43 @@ def _check_annotations(path: Path, parse: Callable[[dict[str, Any], str], Query]
         if not queries:
             faults.append(Fault(str(path), "annotation", "no readable query in it"))
     return queries
+
+
+def _shared(read: Mapping[Path, Lines]) -> Iterator[Fault]:
+    """Videos of a training file that another file has too, and qids that two files give to different queries."""
+    for first, second in itertools.combinations(read, 2):
+        vids = {query.vid for query in read[first].values()}
+        shared = [(place, query.vid) for place, query in read[second].items() if query.vid in vids]
+        if shared and ("train" in first.stem) != ("train" in second.stem):
+            number, (place, vid) = len({vid for _, vid in shared}), shared[0]
+            said = f"{vid} is a video of {first} too ({number} in all); a model is tested on what it was trained on"
+            yield Fault(place, "split", said)
+        qids = {query.qid: query for query in read[first].values()}
+        again = [(place, query.qid) for place, query in read[second].items() if qids.get(query.qid, query) != query]
+        if again:
+            place, qid = again[0]
+            yield Fault(
+                place, "split", f"qid {qid} is another query in {first} ({len(again)} in all); number them anew"
+            )
+
+
+def _two_durations(read: Mapping[Path, Lines]) -> Iterator[Fault]:
+    """Every video that two lines give different durations, once."""
+    first: dict[str, tuple[str, float]] = {}
+    told = set()
+    for place, query in ((place, query) for lines in read.values() for place, query in lines.items()):
+        where, duration = first.setdefault(query.vid, (place, query.duration))
+        if abs(duration - query.duration) > 0.01 and query.vid not in told:
+            told.add(query.vid)
+            yield Fault(place, "duration", f"{query.vid} has {query.duration:g} s here and {duration:g} s at {where}")
+
+
+def _without_words(read: Mapping[Path, Lines], glove: GloveText) -> Iterator[Fault]:
+    """Every query of which the word vectors know nothing."""
+    for place, query in ((place, query) for lines in read.values() for place, query in lines.items()):
+        parts = [part for token in tokenise(query.query) for part in (token, *token.split("-"))]
+        if not any(part in glove.vectors for part in parts):
+            yield Fault(place, "text", f"{glove.path} knows no word of {query.query!r:.80}; correct or drop it")
 
 
 def _check_features(

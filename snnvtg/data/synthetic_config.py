@@ -42,8 +42,10 @@ class SyntheticConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             least, most = _LEAST.get(field.name, 0), 2**32 - 1 if field.name == "seed" else 10**6
-            if not least <= value <= most:
-                raise InputError(f"{field.name} is {value}; expected a number from {least} to {most}")
+            if not value >= least:
+                raise InputError(f"{field.name} is {value}; expected at least {least}")
+            if value > most:
+                raise InputError(f"{field.name} is {value}; expected at most {most}")
         if self.long_range_fraction > 1:
             raise InputError(f"long_range_fraction is {self.long_range_fraction}; expected 0 to 1")
         if self.unseen_fraction > 0.9:

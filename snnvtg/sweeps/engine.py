@@ -89,7 +89,6 @@ def run_sweeps(
     trials = [sweep.trials(base) for sweep in sweeps]
     for sweep, rows in zip(sweeps, trials, strict=True):
         check_rows(sweep, rows, base, device)
-    check_writable(runs / "settings.json")
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(claimed(path))
@@ -98,6 +97,7 @@ def run_sweeps(
             SweepTable(path, sweep, rows, base, started=started, note=note)
             for path, sweep, rows in zip(paths, sweeps, trials, strict=True)
         ]
+        check_writable(runs / "settings.json")
         for table in tables:
             table.add_untrained()
         jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,7 +156,8 @@ class SweepTable:
         self.declared_anew = False
         metrics = [name for _, accuracy, _, _ in added for name in accuracy.figures]
         leading = ("row", "model", "data", "split", "seed", *self.sweep.columns.values())
-        known = [name for name in self.table.columns if name not in (*leading, *COSTS)]
+        of_file = itertools.takewhile(lambda name: name not in COSTS, next(iter(self.table.rows), ()))
+        known = [name for name in (*self.table.columns, *of_file) if name not in (*leading, *COSTS)]
         self.table.columns = list(dict.fromkeys([*leading, *known, *metrics, *COSTS]))
         rows = [row for row, *_ in added]
         self.table.add(rows, wall_seconds=seconds, failures=self.failures, **self.details)

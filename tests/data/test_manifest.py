@@ -77,3 +77,25 @@ def test_the_command_ends_with_0_1_or_2(folder, command, capsys, tmp_path):
     assert "video_val.npz" in table.read_text()
     assert command("tools/check_data", "--annotations", *annotations, "--features", features, "--clip-length", 0) == 2
     assert capsys.readouterr().err.startswith("error: clip_length is 0")
+
+
+def test_faults_between_the_files_are_found(folder, check, record, write_lines):
+    write_lines(folder / "train.jsonl", [record(0, "video_train", [[1, 3]]), record(3, "video_test", [[1, 3]])])
+    write_lines(folder / "val.jsonl", [record(1, "video_val", [[0, 2]]), record(3, "video_val", [[0, 2]])])
+    write_lines(folder / "test.jsonl", [record(2, "video_test", [[2, 4]], duration=5.4)])
+    found = [(fault.kind, Path(fault.place).name, fault.message) for fault in check().faults]
+    assert [(kind, place) for kind, place, _ in found] == [
+        ("split", "val.jsonl:2"),
+        ("split", "test.jsonl:1"),
+        ("duration", "test.jsonl:1"),
+    ]
+    assert "qid 3 is another query in" in found[0][2] and "train.jsonl (1 in all)" in found[0][2]
+    assert "video_test is a video of" in found[1][2] and "(1 in all); a model is tested on what" in found[1][2]
+    assert found[2][2].startswith("video_test has 5.4 s here and 5 s at ") and found[2][2].endswith("train.jsonl:2")
+
+
+def test_a_query_without_a_known_word_is_a_fault(folder, check, record, write_lines):
+    write_lines(folder / "val.jsonl", [record(1, "video_val", [[0, 2]], query="zzxqy qqwv")])
+    glove = folder / "glove.tiny.txt"
+    found = [(fault.kind, Path(fault.place).name, fault.message) for fault in check(glove=glove).faults]
+    assert found == [("text", "val.jsonl:1", f"{glove} knows no word of 'zzxqy qqwv'; correct or drop it")]

@@ -55,7 +55,7 @@ def report(command, capsys):
 
 def test_a_report_holds_every_model_table_and_figure(report, checkpoint, tmp_path, monkeypatch, data):
     few = dataclasses.replace(data, test=data.test.subset(range(4)))
-    monkeypatch.setattr("snnvtg.data.source.generate", lambda config: few)
+    monkeypatch.setattr("snnvtg.data.synthetic.generate", lambda config: few)
     out = tmp_path / "energy"
     printed = report("--checkpoint", checkpoint, "--out", out, "--queries", 2, "--timesteps", 1, 2, "--measure")
     assert "priced 100.00% of the executed operations" in printed

@@ -21,6 +21,9 @@ from snnvtg.models.clipwise.output import ClipwiseOutput
 from snnvtg.models.contract import GroundingModel
 from snnvtg.records import Batch, Prediction
 
+LARGEST = 2**16
+"""no width or number of any model is above it"""
+
 
 @dataclass(frozen=True)
 class ClipwiseConfig:
@@ -64,8 +67,10 @@ class ClipwiseConfig:
     def at_least(self, low: int, *names: str) -> None:
         """Raise InputError where one of the fields is below `low`, or larger than any model."""
         for name in names:
-            if not low <= getattr(self, name) <= 2**16:
-                raise InputError(f"{name}: expected at least {low} and at most {2**16}, got {getattr(self, name)}")
+            if getattr(self, name) < low:
+                raise InputError(f"{name}: expected at least {low}, got {getattr(self, name)}")
+            if getattr(self, name) > LARGEST:
+                raise InputError(f"{name}: expected at most {LARGEST}, got {getattr(self, name)}")
 
 
 class ClipwiseModel(GroundingModel):
