@@ -8,7 +8,7 @@ import torch
 
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
-from snnvtg.models import Recipe, TrainingConfig
+from snnvtg.models import MODELS, Recipe, TrainingConfig
 from snnvtg.sweeps.declaration import grid_sweep, parse_sweep
 from snnvtg.sweeps.settings import trial_of
 from snnvtg.training.checkpoint import Checkpoint
@@ -148,3 +148,22 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, full_disk):
 def test_a_place_that_cannot_be_written_is_found_first(refused, tmp_path, line):
     (tmp_path / "file").write_text("")
     assert "file" in (said := refused(*line.split())) and "cannot be written" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "predict --checkpoint best.pt",
+        "tools/video_retrieval --checkpoint best.pt",
+        "energy_report --checkpoint best.pt --out energy",
+        "ground --checkpoint best.pt --features a.npz --text g.txt --query words",
+    ],
+)
+def test_every_command_that_reads_a_checkpoint_refuses_one_that_was_changed(refused, tmp_path, tiny, line):
+    for name in ("a.npz", "g.txt"):
+        (tmp_path / name).write_text("")
+    state = MODELS["spikemba"](tiny, 64, 32).state_dict() | {"norm.bias": torch.full((16,), torch.nan)}
+    saved = Checkpoint(Recipe(MODELS["spikemba"], tiny, TrainingConfig()), 64, 32, ("synthetic",), 1.0, state, {})
+    saved.save(tmp_path / "best.pt")
+    assert "best.pt: tensor norm.bias has values that are no finite numbers" in refused(*line.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "best.pt", "g.txt"]

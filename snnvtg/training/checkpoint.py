@@ -47,9 +47,13 @@ class Checkpoint:
         return model_name(self.recipe.model_class)
 
     def build(self) -> GroundingModel:
-        """The model with its weights, in evaluation mode."""
+        """The model with its weights, in evaluation mode; InputError where they do not fit it."""
         model = self.recipe.model_class(self.recipe.model, self.video_width, self.text_width)
-        model.load_state_dict(self.state)
+        try:
+            model.load_state_dict(self.state)
+        except RuntimeError as error:
+            said = f"the tensors of the checkpoint do not fit {type(model).__name__} with its settings"
+            raise InputError(f"{said} ({' '.join(str(error).split()):.300}); train it again") from error
         return model.eval()
 
     def require(self, data: DataSplits, path: Path) -> None:

@@ -1,12 +1,14 @@
 """Checkpoints that somebody changed: one line that names the file, before anything of their size is built."""
 
 import time
+from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import nn
 
 from snnvtg.errors import InputError
-from snnvtg.models import MODELS, Recipe, TrainingConfig
+from snnvtg.models import MODELS, GroundingModel, Recipe, TrainingConfig
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 
 FIRST = "project_vis.layers.1.weight"
@@ -123,3 +125,59 @@ def test_no_cut_gives_the_advice_to_trust_the_file(path):
         with pytest.raises(InputError) as caught:
             load_checkpoint(path)
         assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class DeepConfig:
+    """Settings that know no range."""
+
+    num_blocks: int = 2
+    width: int = 3
+
+
+class Deep(GroundingModel):
+    """A model of the user's own; this one reads a number while it is built."""
+
+    config_class = DeepConfig
+    reads_numbers = False
+
+    def __init__(self, config, video_width, text_width):
+        super().__init__(config, video_width, text_width)
+        self.blocks = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(config.num_blocks))
+        if self.reads_numbers:
+            self.first = float(self.blocks[0].weight[0, 0])
+
+    forward = losses = predict = lambda self, *given: None
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"num_blocks": 10**9}, "its settings ask for far more than the 4 tensors it holds"),
+        ({"width": 10**6}, "tensor blocks.0.weight is 3 × 3, its settings ask for 1000000 × 1000000"),
+        ({"width": 10**12}, "best.pt: "),
+        ({"num_blocks": 1}, "has a foreign tensor blocks.1.bias and 1 more"),
+        ({"num_blocks": 3}, "lacks tensor blocks.2.bias and 1 more"),
+    ],
+)
+def test_a_model_of_ones_own_needs_no_ranges_to_be_safe(tmp_path, settings, said):
+    path, state = tmp_path / "best.pt", Deep(DeepConfig(), 1, 1).state_dict()
+    Checkpoint(Recipe(Deep, DeepConfig(), TrainingConfig()), 1, 1, ("clip",), 1.0, state, {}).save(path)
+    assert load_checkpoint(path, Deep).build()
+    content = torch.load(path, weights_only=True)
+    content["model"].update(settings)
+    torch.save(content, path)
+    began = time.process_time()
+    with pytest.raises(InputError) as caught:
+        load_checkpoint(path, Deep)
+    assert time.process_time() - began < 5 and said in str(caught.value)
+
+
+def test_a_model_that_reads_its_numbers_while_it_is_built_is_loaded_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(Deep, "reads_numbers", True)
+    path, state = tmp_path / "best.pt", Deep(DeepConfig(), 1, 1).state_dict()
+    Checkpoint(Recipe(Deep, DeepConfig(), TrainingConfig()), 1, 1, ("clip",), 1.0, state, {}).save(path)
+    assert load_checkpoint(path, Deep).build()
+    Checkpoint(Recipe(Deep, DeepConfig(3), TrainingConfig()), 1, 1, ("clip",), 1.0, state, {}).save(path)
+    with pytest.raises(InputError, match=r"the tensors of the checkpoint do not fit Deep with its settings"):
+        load_checkpoint(path, Deep).build()
