@@ -96,3 +96,20 @@ def test_cost_tables_and_published_figures_are_read_from_the_wheel(installed):
     assert status == 0 and file == str(installed.site / "snnvtg" / "__init__.py")
     tables = {path.stem for path in (PACKAGE / "energy" / "costs" / "tables").glob("*.json")}
     assert {"ablation_table4", "figure3", *tables} <= set(names)
+
+
+SURFACE = """
+import snnvtg
+from snnvtg.data.synthetic import SyntheticConfig
+data = snnvtg.load_data(synthetic=SyntheticConfig(num_train=12, num_val=4, num_test=4))
+recipe = snnvtg.recipe("demo", "training.epochs=1", "model.width=16", "model.num_blocks=1", "model.num_heads=2")
+model = snnvtg.train(recipe, data, seed=0, quiet=True).build()
+with snnvtg.FiringRates(model) as rates, snnvtg.Ledger(model) as ledger:
+    answers = snnvtg.predict(model, data.val)
+print(len(answers), "answers", snnvtg.energy_pj(ledger, "45nm_fp32") > 0, rates.firing_rate > 0)
+"""
+
+
+def test_the_public_surface_works_from_the_wheel(installed):
+    status, said, _ = installed(sys.executable, "-c", SURFACE)
+    assert status == 0 and "4 answers True True" in said, said

@@ -9,6 +9,8 @@ SCAN = "backend,device,dtype,L,B,D,N,direction,median_ms,peak_mb,max_rel_err,thr
     ("name", "arguments", "message"),
     [
         ("benchmarks/scan", ["--lengths", "0"], "--lengths: expected numbers from 1"),
+        ("benchmarks/first_minute", ["--repeats", "0"], "--repeats: expected numbers from 1"),
+        ("benchmarks/first_minute", ["--before", "nowhere"], "nowhere: no checkout of this toolkit"),
         ("benchmarks/scan", ["--threads", "0"], "--threads: expected numbers from 1 to 1024"),
         ("benchmarks/scan", ["--budget", "nan"], "--budget: expected seconds above 0, got nan"),
         ("benchmarks/scan", ["--backends", "nonsense"], "nonsense: there is no such backend"),
