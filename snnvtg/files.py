@@ -33,8 +33,16 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise InputError where `path` could not be written; for commands that compute long before they write."""
-    _beside(path).unlink()
+    """Raise InputError where `path` could not be written; for commands that compute long before they write.
+
+    Leaves nothing behind, no folder either.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: cannot be written (it is a folder); choose another place")
+    place = path.parent
+    while not place.exists():
+        place = place.parent
+    _beside(place / path.name).unlink()
 
 
 def _beside(path: Path) -> Path:
