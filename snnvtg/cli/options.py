@@ -40,6 +40,9 @@ class DataOptions(DataSource):
     folds: tyro.conf.Suppress[int] = 4
     synthetic: tyro.conf.Suppress[SyntheticConfig] = field(default_factory=SyntheticConfig)
 
+    def __post_init__(self):
+        """Nothing is checked while the command line is parsed: `source` refuses what does not fit in one line."""
+
     @property
     def source(self) -> DataSource:
         """The data these options name."""

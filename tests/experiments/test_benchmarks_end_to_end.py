@@ -92,7 +92,7 @@ def test_from_another_toolkits_folder_to_figures(
     report = json.loads((run / "metrics.json").read_text())
     training = report["config"]["training"]
     assert (training["learning_rate"], report["config"]["model"]["num_timesteps"]) == paper
-    assert training["select_on"] == figure and figure in report["figures"]
+    assert training["select_on"] is None and figure in report["figures"]  # the data set's own first figure
     checkpoint = ("--checkpoint", run / "best.pt")
     submission = tmp_path / "submission.jsonl"
     assert command("predict", *checkpoint, *where, *domain, "--split", "val", "--out", submission) == 0
@@ -143,11 +143,11 @@ def test_another_order_of_backbones_is_refused(command, trained, capsys):
     ("arguments", "said"),
     [
         (("--dataset", "tvsum"), "name the folder of its features with --features"),
-        (("--features", "x"), "belong to a benchmark; name it with --dataset"),
-        (("--dataset", "tvsum", "--features", "x", "--data", "y"), "data and dataset exclude each other"),
+        (("--features", "."), "--features belongs to a benchmark of the field; name it with --dataset"),
+        (("--dataset", "tvsum", "--features", ".", "--data", "."), "--data and --dataset exclude each other"),
         (
             ("--dataset", "tvsum", "--features", "nowhere"),
-            "nowhere: no such folder; expected the plain layout of tvsum",
+            "nowhere: no such folder; expected the features of --dataset in it",
         ),
     ],
 )

@@ -93,8 +93,10 @@ def test_a_model_without_spikes_answers_without_a_raster(ground, files, capsys):
 def test_features_of_another_width_are_refused(ground, files, capsys):
     np.savez(files / "wide.npz", features=np.ones((CLIPS, 5)))
     assert ground(features=["wide.npz"]) == 2
-    said = "5 features per clip, best.pt was trained with 3 (clip); extract them with the same backbones"
-    assert capsys.readouterr().err == f"error: wide.npz: {said}\n"
+    said = (
+        "error: wide.npz: 5 features per clip, best.pt was trained with 3 (clip); extract them with the same backbones"
+    )
+    assert capsys.readouterr().err == said + "\n"
     assert not (files / "ground.png").exists()
 
 

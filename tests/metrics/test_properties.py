@@ -33,7 +33,7 @@ def cases(draw):
     return queries, predictions
 
 
-@pytest.mark.parametrize("name", list(EVALUATIONS))
+@pytest.mark.parametrize("name", [name for name in EVALUATIONS if name != "video_retrieval"])
 def test_permuted_queries_and_predictions_change_no_figure(name):
     @calm
     @given(cases(), st.randoms())

@@ -33,7 +33,7 @@ def test_gradient_reaches_every_parameter(model, make_batch):
 def test_it_has_no_spikes_and_every_operation_is_priced(model, make_batch):
     with torch.no_grad(), Ledger(model) as ledger:
         output = model(make_batch([0]))
-    assert output.spikes == ()
+    assert not hasattr(output, "spikes")
     assert ledger.coverage == 1, ledger.unpriced
     assert ledger.totals["synops"] == 0
     # per token and layer 12 d² MACs, both matrix products of attention 2 M d; input and heads beside it

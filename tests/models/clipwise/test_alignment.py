@@ -84,7 +84,7 @@ def test_in_training_a_query_is_read_by_a_map_that_has_not_seen_its_video():
 
 
 def test_a_strength_of_zero_is_refused(tiny):
-    with pytest.raises(InputError, match="alignment_ridge: expected a number above 0"):
+    with pytest.raises(InputError, match="alignment_ridge: expected a finite number above 0"):
         dataclasses.replace(tiny, alignment_ridge=0)
 
 
