@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pandas as pd
 
-import quiet
 from measuring import Company
 from option_checks import check_counts
+from quiet import run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.reporting import provenance, write_csv, write_json
@@ -102,4 +102,4 @@ def once(root: Path, command: str, arguments: list[str]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    quiet.run(Options, main, __doc__)
+    run(Options, main, __doc__)

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import DataOptions
+from snnvtg.cli.options import CheckpointOptions, DataOptions
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(CheckpointOptions, DataOptions):
     """Report the energy of a trained model, or of any network."""
 
     reads: ClassVar[dict[str, str]] = {
@@ -32,9 +32,8 @@ class Options(DataOptions):
     }
 
     checkpoint: Path | None = None
-    """a checkpoint of experiments/train.py; none: the demo, trained on the synthetic set (then --data is not taken)"""
-    model: str | None = None
-    """the class of a model from outside the package, which no checkpoint is trusted to name"""
+    """a checkpoint of experiments/train.py, or a sweep's table (NAME.csv) with --row; none: the demo, trained on the
+    synthetic set (then --data is not taken)"""
     network: str | None = None
     """instead of a checkpoint: FILE.py:FUNCTION, which returns a network and the inputs to count it on"""
     batch_size: int = 1
@@ -56,7 +55,6 @@ class Options(DataOptions):
     """also read this machine's energy meters (NVML, RAPL)"""
     device: str = "cpu"
     out: Path = Path("reports/energy")
-    runs: Path = Path("runs")
 
     def check(self) -> None:
         """InputError for numbers that cannot be."""

@@ -21,7 +21,7 @@ from snnvtg.plots.energy_report import report_figures
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
-from snnvtg.training import Checkpoint, evaluate, load_checkpoint
+from snnvtg.training import Checkpoint, evaluate
 from snnvtg.training.evaluation import evaluation_of
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def prepared(options: "Options") -> tuple[DataSplits, Checkpoint]:
     if options.checkpoint is None:
         recipe = model_class(options.model or DEFAULT_MODEL).recipe("demo")
         return data, trained(options.runs, recipe, data, seed=0, quiet=False)[0]
-    checkpoint = load_checkpoint(options.checkpoint, model_class(options.model) if options.model else None)
-    checkpoint.require(data, options.checkpoint)
+    checkpoint = options.trained()
+    checkpoint.require(data, options.file())
     return data, checkpoint
 
 

@@ -77,7 +77,7 @@ def main(options: Options) -> None:
     from snnvtg.records import Query
     from snnvtg.reporting import write_json
 
-    checkpoint, file = options.load(), options.file()
+    checkpoint, file = options.trained(), options.file()
     clip_length = checkpoint.clip_length
     video = open_video(options.features, checkpoint, file)
     whole = video.num_clips * clip_length

@@ -133,8 +133,8 @@ class CheckpointOptions:
             return self.checkpoint
         return checkpoint_of_row(self.checkpoint, self.row, self.seed, self.runs)
 
-    def load(self) -> "Checkpoint":
-        """The checkpoint."""
+    def trained(self) -> "Checkpoint":
+        """The checkpoint, read."""
         from snnvtg.training import load_checkpoint
 
         return load_checkpoint(self.file(), self.outside())

@@ -53,7 +53,7 @@ def main(options: Options) -> None:
 
     check_device(options.device)
     file = options.file()
-    checkpoint = options.load()
+    checkpoint = options.trained()
     dataset = split_of(options, checkpoint, file)
     check_writable(options.out)
     model = checkpoint.build().to(options.device)

@@ -52,7 +52,7 @@ def main(options: Options) -> None:
 
     for path in filter(None, (options.out, options.submission)):
         check_writable(path)
-    checkpoint, data = options.load(), options.source.load()
+    checkpoint, data = options.trained(), options.source.load()
     checkpoint.require(data, options.file())
     dataset = getattr(data, options.split)
     dataset = dataset.subset(range(len(dataset))[: options.queries])
