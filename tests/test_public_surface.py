@@ -66,7 +66,7 @@ def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loa
         "train": "--data nowhere",
         "timestep_sweep": "--data nowhere",
         "ablation": "--sweeps nowhere.yaml",
-        "cross_validate": "--data nowhere",
+        "cross_validate": "--data . --dataset tvsum",
         "predict": "--checkpoint nowhere.pt",
         "video_retrieval": "--checkpoint nowhere.pt",
         "energy_report": "--checkpoint nowhere.pt",

@@ -58,6 +58,7 @@ class Options(CheckpointOptions, DataOptions):
 
     def check(self) -> None:
         """InputError for numbers that cannot be."""
+        super().check()
         if min(self.timesteps, default=1) < 1:
             raise InputError(f"timesteps: expected at least 1, got {min(self.timesteps)}")
         for name, least in (("queries", 0), ("batch_size", 1)):

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from snnvtg.training import Checkpoint
 
 
+class Checked:
+    """Options whose values are checked before anything heavy is imported; each class adds to `check` and calls on."""
+
+    def check(self) -> None:
+        """InputError for values that cannot be."""
+
+
 @dataclass(frozen=True)
-class DataOptions(DataSource):
+class DataOptions(DataSource, Checked):
     """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
 
     reads: ClassVar[dict[str, str]] = {
@@ -42,6 +49,11 @@ class DataOptions(DataSource):
 
     def __post_init__(self):
         """Nothing is checked while the command line is parsed: `source` refuses what does not fit in one line."""
+
+    def check(self) -> None:
+        """As Checked: options that exclude one another."""
+        super().check()
+        _ = self.source
 
     @property
     def source(self) -> DataSource:
@@ -70,7 +82,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class PoolOptions:
+class PoolOptions(Checked):
     """Where models are trained and kept."""
 
     runs: Path = Path("runs")
@@ -80,7 +92,8 @@ class PoolOptions:
     """models trained at once, each in one thread"""
 
     def check(self) -> None:
-        """InputError for fewer than one worker."""
+        """As Checked: fewer than one worker."""
+        super().check()
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
 

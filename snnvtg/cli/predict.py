@@ -39,6 +39,7 @@ class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
 
     def check(self) -> None:
         """InputError for a batch of nothing."""
+        super().check()
         if self.batch_size < 1:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1")
 

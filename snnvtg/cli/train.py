@@ -41,6 +41,7 @@ class Options(DataOptions, ModelOptions):
 
     def check(self) -> None:
         """InputError for a seed that is none."""
+        super().check()
         check_seeds([self.seed], "--seed")
 
 

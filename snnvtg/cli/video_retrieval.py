@@ -35,6 +35,7 @@ class Options(CheckpointOptions, DataOptions):  # `load` is the checkpoint's
 
     def check(self) -> None:
         """InputError for numbers below 1."""
+        super().check()
         for name in ("queries", "batch_size"):
             if (given := getattr(self, name)) is not None and given < 1:
                 raise InputError(f"{name} is {given}; expected at least 1")
