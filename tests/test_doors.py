@@ -9,7 +9,8 @@ import torch
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 from snnvtg.models import MODELS, Recipe, TrainingConfig
-from snnvtg.sweeps.declaration import grid_sweep, parse_sweep
+from snnvtg.sweeps.declaration import grid_sweep
+from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.settings import trial_of
 from snnvtg.training.checkpoint import Checkpoint
 

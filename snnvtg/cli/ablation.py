@@ -81,7 +81,7 @@ def main(options: Options) -> None:
 
 def declared(name: str, cls: "type[GroundingModel]") -> "Sweep":
     """The sweep of a file, or of a name among the model's own."""
-    from snnvtg.sweeps.declaration import parse_sweep, read_sweep
+    from snnvtg.sweeps.reader import parse_sweep, read_sweep
 
     text = cls.sweep(name) if name in cls.sweeps() else None
     if text is not None:

@@ -78,7 +78,8 @@ def main(options: Options) -> None:
 
 def declared(options: Options, base: "Trial") -> "Sweep":
     """The model's own sweep `timesteps`, or T alone, with the options' values."""
-    from snnvtg.sweeps.declaration import axis_values, grid_sweep, parse_sweep
+    from snnvtg.sweeps.declaration import axis_values, grid_sweep
+    from snnvtg.sweeps.reader import parse_sweep
 
     cls = base.recipe.model_class
     text = cls.sweep("timesteps")

@@ -16,9 +16,9 @@ from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Needs, Recipe, TrainingConfig, model_class
 from snnvtg.records import Batch, Query
 from snnvtg.sweeps.comparison import read_results
-from snnvtg.sweeps.declaration import parse_sweep
 from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.measurement import cost
+from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.report import render
 from snnvtg.sweeps.trial import Trial
 from snnvtg.training import evaluate, load_checkpoint, train

@@ -4,7 +4,8 @@ from snnvtg.errors import InputError
 from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 from snnvtg.models.transformer import Transformer, TransformerConfig
 from snnvtg.neurons.surrogate import SURROGATES
-from snnvtg.sweeps.declaration import grid_sweep, parse_sweep, read_sweep
+from snnvtg.sweeps.declaration import grid_sweep
+from snnvtg.sweeps.reader import parse_sweep, read_sweep
 from snnvtg.sweeps.settings import trial_of
 
 HEAD = "name: a\ntitle: b\nseeds: [3, 1]\n"

@@ -7,8 +7,9 @@ import pytest
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
-from snnvtg.sweeps.declaration import grid_sweep, parse_sweep
+from snnvtg.sweeps.declaration import grid_sweep
 from snnvtg.sweeps.engine import merged_jobs, run_job, run_sweeps
+from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import checkpoint_of_row
 from snnvtg.sweeps.settings import trial_of
