@@ -51,7 +51,7 @@ def main(options: Options) -> None:
 
     from snnvtg.reporting import provenance, write_json
     from snnvtg.sweeps.checks import check_device, check_trial
-    from snnvtg.sweeps.engine import measure
+    from snnvtg.sweeps.engine import measure_model
     from snnvtg.sweeps.measurement import parameter_count
     from snnvtg.training import train
 
@@ -65,7 +65,7 @@ def main(options: Options) -> None:
     checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=options.device)
     model = checkpoint.build().to(options.device)
     model.num_timesteps = trial.inference.num_timesteps or model.num_timesteps
-    costs, found = measure(model, getattr(data, options.split), trial.inference, (), options.seed, options.device)
+    costs, found = measure_model(model, getattr(data, options.split), trial.inference, (), options.seed, options.device)
     figures = {"parameters": parameter_count(model), "best_epoch": checkpoint.progress["best_epoch"]}
     figures |= {**next(iter(found.values())).figures, **costs}
     config = {"model_name": checkpoint.model_name, "model": trial.recipe.model, "training": trial.recipe.training}

@@ -57,7 +57,7 @@ def meters(powercap: Path = POWERCAP) -> tuple[list[Meter], list[str]]:
     return found, reasons
 
 
-def measure(
+def read_meter(
     work: Callable[[], object], meter: Meter, *, seconds: float = 5.0, synchronise: Callable[[], object] | None = None
 ) -> Measurement:
     """Call `work` again and again for about `seconds`, after as long at idle; `synchronise` waits for the device."""
@@ -130,7 +130,7 @@ def measured_section(
         return "\n".join([*lines, no_meter(reasons), ""])
     rows = []
     for meter in found:
-        reading = measure(work, meter, synchronise=synchronise)
+        reading = read_meter(work, meter, synchronise=synchronise)
         shares = {"all_it_saw_pj": reading.per_call_pj, "above_idle_pj": reading.above_idle_pj}
         rows.append({"meter": meter.name, **{name: value / queries for name, value in shares.items()}})
     lines += [to_markdown(readable(pd.DataFrame(rows)))]

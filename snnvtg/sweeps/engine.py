@@ -156,7 +156,9 @@ def run_job(job: Job, *, runs: Path, device: str) -> Outcome:
     own_timesteps, found = model.num_timesteps, []
     for inference, controls in job.measured:
         model.num_timesteps = inference.num_timesteps or own_timesteps
-        figures, accuracies = measure(model, getattr(data, inference.split), inference, controls, job.seed, device)
+        figures, accuracies = measure_model(
+            model, getattr(data, inference.split), inference, controls, job.seed, device
+        )
         trial = Trial(job.recipe, job.data, inference)
         numbers = numbered(trial, getattr(data, inference.split))
         also = {"split": inference.split, "seconds": round(time.monotonic() - started, 1)}
@@ -164,7 +166,7 @@ def run_job(job: Job, *, runs: Path, device: str) -> Outcome:
     return Outcome(job, tuple(found))
 
 
-def measure(
+def measure_model(
     model: GroundingModel,
     split: GroundingDataset,
     inference: Inference,

@@ -86,7 +86,10 @@ class SweepTable:
         for name in sources.values():
             trial = self.trials[name]
             axes = {axis: value for axis, value in self._axes(trial).items() if self._varies_data(axis)}
-            suffix = "".join(f" {column}={value}" for column, value in axes.items())
+            suffix = "".join(
+                f" {column}={value:g}" if isinstance(value, float) else f" {column}={value}"
+                for column, value in axes.items()
+            )
             if len(sources) == 1 or suffix:
                 self._write(list(self._untrained_rows(trial, suffix, axes)))
 

@@ -6,13 +6,13 @@ import types
 
 import pytest
 
-from snnvtg.energy.measured import Meter, measure, meters
+from snnvtg.energy.measured import Meter, meters, read_meter
 
 
 def test_a_measurement_is_the_difference_over_the_calls():
     readings = itertools.count(0.0, 2.5)
     calls = []
-    found = measure(lambda: calls.append(1), Meter("test", lambda: next(readings)), seconds=0.05)
+    found = read_meter(lambda: calls.append(1), Meter("test", lambda: next(readings)), seconds=0.05)
     assert (found.joules, found.repeats) == (2.5, len(calls) - 1)  # the first call warms up
     assert found.per_call_pj == pytest.approx(2.5 / found.repeats * 1e12)
     assert found.idle_joules == pytest.approx(2.5 * found.seconds / 0.05)
@@ -21,7 +21,7 @@ def test_a_measurement_is_the_difference_over_the_calls():
 
 def test_a_counter_that_wraps_is_followed():
     readings = iter([9.0, 9.5, 9.5, 1.0])
-    found = measure(lambda: None, Meter("test", lambda: next(readings), wrap=10.0), seconds=0.01)
+    found = read_meter(lambda: None, Meter("test", lambda: next(readings), wrap=10.0), seconds=0.01)
     assert found.joules == pytest.approx(1.5)
 
 
