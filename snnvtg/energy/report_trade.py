@@ -6,8 +6,8 @@ import pandas as pd
 
 from snnvtg.errors import InputError, first_line
 
-TOLD_APART = ("model", "row", "slots")
-"""columns of a sweep's table that make another series, where they are"""
+TOLD_APART = ("model", "row")
+"""columns of a sweep's table that make another series, where they are; of a row's name what is not its T"""
 
 
 def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep: Path | None = None) -> pd.DataFrame:
@@ -32,6 +32,8 @@ def retrained(sweep: Path, metric: str) -> pd.DataFrame:
         table = pd.read_csv(sweep)
         steps = next(name for name in ("num_timesteps", "model.num_timesteps") if name in table)
         table = table.dropna(subset=["energy_pj", metric, steps])
+        if "row" in table:
+            table["row"] = table["row"].astype(str).str.replace(r"\bnum_timesteps=\S+\s*", "", regex=True)
         series = [name for name in TOLD_APART if name in table and table[name].nunique() > 1]
         numbers = table.astype(dict.fromkeys(("energy_pj", metric, steps), float))
         means = numbers.groupby([*series, steps])[["energy_pj", metric]].mean().reset_index()
@@ -42,5 +44,6 @@ def retrained(sweep: Path, metric: str) -> pd.DataFrame:
         ) from None
     names = means[series].astype(str).agg(", ".join, axis=1) if series else pd.Series("", index=means.index)
     return means.assign(
-        series=("retrained at T, " + names).str.removesuffix(", "), label="T=" + means[steps].astype(int).astype(str)
+        series=("retrained at T, " + names.str.strip()).str.removesuffix(", "),
+        label="T=" + means[steps].astype(int).astype(str),
     )
