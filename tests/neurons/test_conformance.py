@@ -103,10 +103,10 @@ MINE = Backend("mine", FUSED.run, missing=FUSED.missing, refuses=FUSED.refuses, 
 
 
 def test_command_runs_other_peoples_programs_on_a_backend_of_ones_own(capsys, monkeypatch, tmp_path):
-    (tmp_path / "my_backend.py").write_text(MINE)
+    (tmp_path / "conforming_backend.py").write_text(MINE)
     some = ("func grad", "forward mode", "opcheck", "spawned loader workers")
     monkeypatch.setattr(operator_checks, "CHECKS", {name: operator_checks.CHECKS[name] for name in some})
-    assert main(f"{tmp_path / 'my_backend.py'}:MINE", part="programs") == 0
+    assert main(f"{tmp_path / 'conforming_backend.py'}:MINE", part="programs") == 0
     last = capsys.readouterr().out.splitlines()[-2:]
     # the workers of a fresh process are tried with one kind of neuron, the rest with each
     kinds = len(KINDS)
