@@ -57,19 +57,12 @@ class RateLIF(nn.Module):
         return (rate, torch.zeros_like(rate[0] if reduction == "none" else rate)) if return_state else rate
 
 
-class RateNeuron(nn.Module):
-    """In the place of another library's neuron: ReLU of its current, plus its recurrent synapses where it has them.
+class _StandIn(nn.Module):
+    """In the place of a neuron, whose attributes and methods it has where it lacks its own."""
 
-    Whatever else the neuron returns (potentials, traces) comes from a copy of it, run aside and not counted; attributes
-    and methods that are not found here (`init_leaky`, `reset_mem`) are the neuron's.
-    """
-
-    def __init__(self, neuron: nn.Module, kind: NeuronKind):
+    def __init__(self, neuron: nn.Module):
         super().__init__()
-        self.rate, self.kind = Rate(), kind
         self.__dict__["neuron"] = neuron  # not a submodule: a ledger would find a neuron
-        self.recurrent = getattr(neuron, "recurrent", None)
-        self.last: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -78,6 +71,20 @@ class RateNeuron(nn.Module):
             if "neuron" not in self.__dict__:
                 raise
             return getattr(self.__dict__["neuron"], name)
+
+
+class RateNeuron(_StandIn):
+    """In the place of another library's neuron: ReLU of its current, plus its recurrent synapses where it has them.
+
+    Whatever else the neuron returns (potentials, traces) comes from a copy of it, run aside and not counted; attributes
+    and methods that are not found here (`init_leaky`, `reset_mem`) are the neuron's.
+    """
+
+    def __init__(self, neuron: nn.Module, kind: NeuronKind):
+        super().__init__(neuron)
+        self.rate, self.kind = Rate(), kind
+        self.recurrent = getattr(neuron, "recurrent", None)
+        self.last: Tensor | None = None
 
     def forward(self, current: Tensor, *state: Any, **options: Any) -> Any:
         """As the neuron's."""
@@ -94,22 +101,13 @@ class RateNeuron(nn.Module):
         return tree_map(lambda leaf: self.last if leaf is spikes else leaf, returned)
 
 
-class Cell(nn.Module):
+class Cell(_StandIn):
     """In the place of a neuron that is a recurrent cell with a threshold: the cell, its operations counted as dense."""
 
     def __init__(self, neuron: nn.Module):
-        super().__init__()
-        self.__dict__["neuron"] = neuron  # not a submodule: a ledger would find a neuron
+        super().__init__(neuron)
         for name, parameter in neuron.named_parameters():
             self.register_parameter(name.replace(".", "_"), parameter)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if "neuron" not in self.__dict__:
-                raise
-            return getattr(self.__dict__["neuron"], name)
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """As the neuron's."""
