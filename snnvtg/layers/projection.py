@@ -1,5 +1,7 @@
 """From features as stored on disk to the width of the model."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -50,3 +52,11 @@ class InputProjection(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, M, in) -> (B, M, width)."""
         return self.layers((x - self.mean) * self.scale)
+
+
+def normed_projection(*widths: int, dropout: float, activate_last: bool = True) -> nn.Sequential:
+    """LayerNorm, Dropout, Linear, ReLU from each width to the next; `activate_last`: whether the last has its ReLU."""
+    layers: list[nn.Module] = []
+    for width, wider in pairwise(widths):
+        layers += [nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, wider), nn.ReLU()]
+    return nn.Sequential(*(layers if activate_last else layers[:-1]))

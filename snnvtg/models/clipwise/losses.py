@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from snnvtg.errors import InputError
 from snnvtg.models.clipwise.output import ClipwiseOutput
+from snnvtg.models.losses import focal_loss, masked_mean
 from snnvtg.records import Batch
 
 
@@ -58,13 +59,9 @@ def clipwise_losses(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossCo
 
 def foreground_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """Focal loss on whether a clip lies inside the moment, mean over the valid clips."""
-    target = batch.foreground.float()
-    logits = output.foreground_logits.float()
-    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    confidence = torch.where(batch.foreground, logits.sigmoid(), 1 - logits.sigmoid())
-    weight = torch.where(batch.foreground, config.focal_alpha, 1 - config.focal_alpha)
-    loss = weight * (1 - confidence) ** config.focal_gamma * entropy
-    return _masked_mean(loss, batch.video_mask) * 2  # alpha 0.5 and gamma 0 are then plain cross-entropy
+    options = {"alpha": config.focal_alpha, "gamma": config.focal_gamma}
+    loss = focal_loss(output.foreground_logits, batch.foreground, batch.video_mask, **options)
+    return 2 * loss  # alpha 0.5 and gamma 0 are then plain cross-entropy
 
 
 def proposal_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
@@ -76,7 +73,7 @@ def proposal_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConf
     if config.proposal_units == "normalised":
         difference = difference / batch.video_mask.sum(1)[:, None, None]
     loss = F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none").sum(-1)
-    return _masked_mean(loss, batch.foreground)
+    return masked_mean(loss, batch.foreground)
 
 
 def overlap_loss(output: ClipwiseOutput, batch: Batch) -> Tensor:
@@ -84,7 +81,7 @@ def overlap_loss(output: ClipwiseOutput, batch: Batch) -> Tensor:
     predicted, target = output.boundaries.float(), batch.boundaries
     shared = torch.minimum(predicted, target).sum(-1).clamp(min=0)
     union = torch.maximum(predicted, target).sum(-1).clamp(min=1e-6)
-    return _masked_mean(1 - shared / union, batch.foreground)
+    return masked_mean(1 - shared / union, batch.foreground)
 
 
 def entropy_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
@@ -101,7 +98,7 @@ def entropy_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfi
         positive = mask & (saliency >= level)
         some = positive.any(1)
         best = own.masked_fill(~positive, -torch.inf).logsumexp(1)
-        losses.append(_masked_mean(everything.where(some, 0) - best.where(some, 0), some))
+        losses.append(masked_mean(everything.where(some, 0) - best.where(some, 0), some))
     return torch.stack(losses).sum() if losses else own.sum() * 0
 
 
@@ -119,7 +116,3 @@ def _foreign(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -
     text = torch.tensor([number[query.query] for query in batch.queries], device=clips.device)
     differs = (text[others] != text.unsqueeze(1)).unsqueeze(-1)
     return cosine.masked_fill(~(differs & batch.video_mask.unsqueeze(1)), -torch.inf).flatten(1)
-
-
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp(min=1)

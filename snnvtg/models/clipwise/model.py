@@ -12,6 +12,7 @@ from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.errors import InputError
 from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
+from snnvtg.layers.positions import sinusoids
 from snnvtg.layers.projection import InputProjection
 from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.models.clipwise.decoding import Decoding, predict_windows
@@ -158,11 +159,3 @@ def centred(x: Tensor, valid_mask: Tensor) -> Tensor:
     """x (B, M, C) minus its mean over the valid positions."""
     keep = valid_mask.unsqueeze(-1).to(x.dtype)
     return x - (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
-
-
-def sinusoids(shape: tuple[int, int], like: Tensor) -> Tensor:
-    """Fixed position embeddings (M, d) (Vaswani et al., 2017), the paper's "position embeddings"."""
-    length, width = shape
-    rate = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(1e4) / width))
-    angle = torch.arange(length, device=like.device).unsqueeze(1) * rate
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :width].to(like.dtype)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from snnvtg.errors import InputError
-from snnvtg.models.clipwise.model import sinusoids
+from snnvtg.layers.positions import sinusoids
 from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
 
 VARIANTS = [
