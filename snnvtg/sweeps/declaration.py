@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snnvtg.data.controls import CONTROLS
 from snnvtg.errors import InputError
+from snnvtg.sweeps.controls import CONTROLS
 from snnvtg.sweeps.settings import SettingError, with_settings
 from snnvtg.sweeps.trial import Trial
 
@@ -84,7 +84,7 @@ class Sweep:
     grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """the axes of the grid: a setting and its values as text; its combinations are among the rows, last"""
     controls: tuple[str, ...] = ()
-    """names of `data.controls.CONTROLS`, measured beside every row"""
+    """names of `sweeps.controls.CONTROLS`, measured beside every row"""
 
     @property
     def axes(self) -> tuple[str, ...]:

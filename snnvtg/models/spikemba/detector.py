@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from snnvtg.layers.norm import MaskedBatchNorm
@@ -36,23 +37,28 @@ class SpikingSaliencyDetector(nn.Module):
         qkv_bn: bool,
         order: Literal["scores", "values"],
         encoding: Encoding = "direct",
+        matched: bool = False,
         seed: int = 0,
     ):
-        """`seed`: of the noise that Poisson encoding meets in evaluation; another one for each detector."""
+        """`matched`: the proposing neurons hear how well a clip matches the query, each channel by a weight of its own.
+
+        `seed`: of the noise that Poisson encoding meets in evaluation; another one for each detector.
+        """
         super().__init__()
         self.num_heads, self.scale, self.order = num_heads, scale, order
         self.encoder = None if encoding == "direct" else SpikeEncoder(encoding, seed)
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
         self.q_norm, self.k_norm, self.v_norm = (MaskedBatchNorm(width) if qkv_bn else None for _ in range(3))
         self.out_norm = MaskedBatchNorm(width)
+        self.match_gain = nn.Parameter(torch.full((width,), 0.5)) if matched else None
         self.q_lif, self.k_lif, self.v_lif, self.out_lif = (LIF(parameters) for _ in range(4))
 
     def dense_twin(self) -> DenseDetector:
         """What an energy report sets beside it: softmax attention with the same weights."""
         return DenseDetector(self)
 
-    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int) -> Tensor:
-        """x (B, M, C), valid_mask (B, M) -> spikes (T, B, M, C); padded positions do not spike."""
+    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int, match: Tensor | None = None) -> Tensor:
+        """x (B, M, C), valid_mask (B, M) -> spikes (T, B, M, C); padded positions do not spike. `match`: (B, M, 1)."""
         keep = valid_mask.unsqueeze(-1).to(x.dtype)
         q, k, v = (self._heads(spikes) for spikes in self._qkv(x, valid_mask, num_timesteps, keep))
         if self.order == "scores":
@@ -62,7 +68,9 @@ class SpikingSaliencyDetector(nn.Module):
         attended = (attended * self.scale).transpose(2, 3).flatten(3)
         current = self.out_proj(attended)
         scale, shift = self.out_norm.affine(current, valid_mask)
-        return self.out_lif(current, scale=scale, shift=shift) * keep
+        if match is None:
+            return self.out_lif(current, scale=scale, shift=shift) * keep
+        return self.out_lif(current * scale + shift + match * self.match_gain) * keep
 
     def _qkv(self, x: Tensor, valid_mask: Tensor, num_timesteps: int, keep: Tensor) -> Iterator[Tensor]:
         if self.encoder is not None:

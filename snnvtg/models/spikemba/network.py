@@ -44,6 +44,7 @@ class ContextualMomentReasoner(nn.Module):
         self.conv_tex = DepthwiseConv(inner, config.conv_width, config.scan_direction)
         self.ssm = SelectiveSSM(inner, config.state_size, config.scan_direction)
         self.pool = AttentivePooling(inner) if config.text_fusion == "pooled" else None
+        self.read = WordReading(inner) if config.text_fusion == "attended" else None
         self.linear_out = nn.Linear(inner, width)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -60,8 +61,24 @@ class ContextualMomentReasoner(nn.Module):
     def _scan(self, x_vis: list[Tensor], vis_mask: Tensor, x_tex: list[Tensor], tex_mask: Tensor) -> Tensor:
         if self.pool is not None:
             return self.ssm(x_vis, vis_mask) + self.pool(self.ssm(x_tex, tex_mask), tex_mask)
+        if self.read is not None:
+            y_vis = self.ssm(x_vis, vis_mask)
+            return y_vis + self.read(y_vis, self.ssm(x_tex, tex_mask), tex_mask)
         joined = [torch.cat([tex, vis], 1) for tex, vis in zip(x_tex, x_vis, strict=True)]
         return self.ssm(joined, torch.cat([tex_mask, vis_mask], 1))[:, tex_mask.shape[1] :]
+
+
+class WordReading(nn.Module):
+    """Every clip reads the words it has most to do with: softmax attention from clips to words, one head."""
+
+    def __init__(self, width: int, key_width: int = 64):
+        super().__init__()
+        self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width)
+
+    def forward(self, vis: Tensor, tex: Tensor, tex_mask: Tensor) -> Tensor:
+        """vis (B, M, E), tex (B, M', E) with its mask -> (B, M, E)."""
+        scores = self.query(vis) @ self.key(tex).transpose(1, 2) * self.key.out_features**-0.5  # (B, M, M')
+        return scores.masked_fill(~tex_mask.unsqueeze(1), -torch.inf).softmax(-1) @ tex
 
 
 class TextAddition(nn.Module):
@@ -85,7 +102,8 @@ class MultiModalRelevantMamba(nn.Module):
     def __init__(self, config: SpikeMbaConfig):
         super().__init__()
         width, inner = config.width, config.expand * config.width
-        self.norm_t, self.norm_s = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm_t = nn.LayerNorm(width)
+        self.norm_s = nn.LayerNorm(width) if config.mrm_gate == "normed" or not config.use_ssd else nn.Identity()
         self.linear_x, self.linear_z = nn.Linear(width, inner), nn.Linear(width, inner)
         self.conv = DepthwiseConv(inner, config.conv_width, config.scan_direction)
         self.ssm = SelectiveSSM(inner, config.state_size, config.scan_direction)
@@ -121,21 +139,42 @@ class SpikeMbaBlock(nn.Module):
             qkv_bn=config.qkv_bn,
             order=config.attention_order,
             encoding=config.encoding,
+            matched=config.proposal_current == "matched",
             seed=number,
         )
 
     def forward(
-        self, vis: Tensor, vis_layout: SlotLayout, tex: Tensor, tex_layout: SlotLayout, num_timesteps: int
+        self,
+        vis: Tensor,
+        vis_layout: SlotLayout,
+        tex: Tensor,
+        tex_layout: SlotLayout,
+        num_timesteps: int,
+        match: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector."""
+        """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector.
+
+        `match` (B, L), at mean 0 and variance 1 over the clips of a video: heard by the proposing neurons.
+        """
         mask = vis_layout.valid_mask
         tokens = vis_layout.join(vis, self.slots_vis)
         tokens = self.cmr(tokens, mask, tex_layout.join(tex, self.slots_tex), tex_layout.valid_mask)
         if self.ssd is None:
             return vis_layout.rows(self.mrm(tokens, tokens, mask)), None
-        spikes = self.ssd(tokens, mask, num_timesteps)
-        out = self.mrm(tokens, spikes.mean(0), mask)
+        heard = (
+            None if match is None else vis_layout.join(match.unsqueeze(-1), match.new_zeros(vis_layout.num_slots, 1))
+        )
+        spikes = self.ssd(tokens, mask, num_timesteps, heard)
+        out = self.mrm(tokens, spikes.mean(0), mask)  # S as its mean over T
         return vis_layout.rows(out), vis_layout.rows(spikes)
+
+
+def standardised(x: Tensor, valid_mask: Tensor) -> Tensor:
+    """x (B, L) at mean 0 and variance 1 over its valid positions, 0 elsewhere."""
+    keep = valid_mask.to(x.dtype)
+    count = keep.sum(1, keepdim=True)
+    x = (x - (x * keep).sum(1, keepdim=True) / count) * keep
+    return x / ((x * x).sum(1, keepdim=True) / count + 1e-6).sqrt()
 
 
 class SpikeMba(ClipwiseModel):
@@ -154,22 +193,40 @@ class SpikeMba(ClipwiseModel):
         super().__init__(config, video_width, text_width)
         self.num_timesteps = config.num_timesteps
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
+        reads = config.proposals_weigh and config.use_ssd
+        self.proposal_readout = nn.Linear(config.width, 1) if reads else None
 
     def forward(self, batch: Batch) -> SpikeMbaOutput:
         """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""
         if not (self.training and self.config.loss.rate):
-            return super().forward(batch)
+            return self._answer(batch)
         with recorded_rates(self) as rates:
-            output = super().forward(batch)
+            output = self._answer(batch)
         return dataclasses.replace(output, rates=rates)
 
-    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
+    def _answer(self, batch: Batch) -> SpikeMbaOutput:
+        output = super().forward(batch)
+        if self.proposal_readout is None:
+            return output
+        weight = self.proposal_readout(output.spikes[-1].mean(0)).squeeze(-1)  # (B, L)
+        return dataclasses.replace(output, foreground_logits=output.foreground_logits + weight)
+
+    def encode_matched(
+        self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, saliency: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """As ClipwiseModel; with `proposal_current=matched` the proposing neurons hear s_i as well."""
+        heard = standardised(saliency, vis_mask) if self.config.proposal_current == "matched" else None
+        return self.encode(vis, vis_mask, tex, tex_mask, heard)
+
+    def encode(
+        self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, match: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
         """As ClipwiseModel, with the spikes of every block."""
         vis_layout = SlotLayout.of(vis_mask, self.config.num_slots, self.config.slot_position)
         tex_layout = SlotLayout.of(tex_mask, self.config.num_slots, self.config.slot_position)
         spikes = []
         for block in self.blocks:
-            vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps)
+            vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps, match)
             spikes += [] if fired is None else [fired]
         return vis, {"spikes": tuple(spikes)}
 
@@ -189,6 +246,14 @@ class SpikeMba(ClipwiseModel):
             f"blocks.{last}.ssd.{layer}": SpikeLayer(f"block {last + 1}, {words}", first)
             for layer, words in LIF_LAYERS.items()
         }
+
+    def proposing_layers(self) -> Mapping[str, SpikeLayer]:
+        """The neurons of every block whose spikes are the saliency proposals S."""
+        if not self.config.use_ssd:
+            return {}
+        first = self.config.num_slots if self.config.slot_position == "prefix" else 0
+        numbers = range(len(self.blocks))
+        return {f"blocks.{k}.ssd.out_lif": SpikeLayer(f"block {k + 1}, saliency proposals", first) for k in numbers}
 
     @classmethod
     def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:
