@@ -8,28 +8,41 @@ closed form (`alignment.RidgeAlignment`), so that what stands behind it can shap
 from torch import Tensor, nn
 
 from snnvtg.data.features import ENDPOINTS
+from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.projection import FeatureDropout
 
 
 class MatchSpace(nn.Module):
     """A x_i and B q in a space of `width`; neither map has a bias or a nonlinearity.
 
-    x_i: a standardised clip without its time endpoints, which would say where moments usually are; q: the mean of the
-    standardised words. Whole input dimensions are dropped, for all positions of a sample at once.
+    x_i: the mean of `neighbours` standardised clips around clip i, without the time endpoints, which would say where
+    moments usually are; q: the mean of the standardised words, each weighed by a softmax of one learned score.
+    Whole input dimensions are dropped, for all positions of a sample at once.
     """
 
-    def __init__(self, video_width: int, text_width: int, width: int, dropout: float):
+    def __init__(self, video_width: int, text_width: int, width: int, dropout: float, neighbours: int):
         super().__init__()
+        self.neighbours = neighbours
+        self.pool = AttentivePooling(text_width)
         self.drop = FeatureDropout(dropout)
         self.clip_map = nn.Linear(video_width - ENDPOINTS, width, bias=False)  # A
         self.word_map = nn.Linear(text_width, width, bias=False)  # B
 
-    def forward(self, video: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised video (B, L, Dv) and text (B, N, Dt) -> A x (B, L, m), B q (B, m)."""
-        clips = self.clip_map(self.drop(video[..., :-ENDPOINTS]))  # (B, L, m)
-        spoken = text_mask.unsqueeze(-1).to(text.dtype)
-        query = (text * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True)  # (B, 1, Dt)
-        return clips, self.word_map(self.drop(query)).squeeze(1)
+    def forward(self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardised video (B, L, Dv) and text (B, N, Dt) with masks -> A x (B, L, m), B q (B, m)."""
+        clips = self.clip_map(self.drop(video[..., :-ENDPOINTS]))  # (B, L, m); linear, so averaged after the map
+        query = self.pool(text, text_mask)  # (B, 1, Dt)
+        return averaged(clips, video_mask, self.neighbours), self.word_map(self.drop(query)).squeeze(1)
+
+
+def averaged(x: Tensor, valid_mask: Tensor, count: int) -> Tensor:
+    """x (B, L, C): each position's mean over the valid ones among the `count` (odd) around it."""
+    if count == 1:
+        return x
+    keep = valid_mask.unsqueeze(1).to(x.dtype)  # (B, 1, L)
+    sums = nn.functional.avg_pool1d((x.transpose(1, 2) * keep), count, 1, count // 2)
+    shares = nn.functional.avg_pool1d(keep, count, 1, count // 2)
+    return (sums / shares.clamp(min=1 / (2 * count))).transpose(1, 2)
 
 
 class ProductFeatures(nn.Module):

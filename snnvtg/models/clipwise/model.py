@@ -52,6 +52,8 @@ class ClipwiseConfig:
     match: s_i is the cosine in a trained linear space of words and clips, which L_e reads (`clipwise.matching`)"""
     match_width: int = 64
     match_dropout: float = 0.4
+    match_neighbours: int = 5
+    """clips around a clip, itself among them, whose mean is matched with the query"""
     match_features: Literal["none", "normed", "product"] = "none"
     """whether the blocks are given the products of clip and query in the match space, see `ProductFeatures`"""
     alignment_ridge: float = 1000.0
@@ -61,13 +63,14 @@ class ClipwiseConfig:
     loss: ClipwiseLossConfig = field(default_factory=ClipwiseLossConfig)
 
     def __post_init__(self):
-        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel", "match_width")
+        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel", "match_width", "match_neighbours")
         if self.match_features != "none" and self.alignment != "match":
             raise InputError(f"match_features: {self.match_features} needs alignment=match, got {self.alignment}")
         if self.num_blocks > 1000:
             raise InputError(f"num_blocks: expected at most 1000, got {self.num_blocks}")
-        if self.head_kernel % 2 == 0:
-            raise InputError(f"head_kernel: expected an odd number of clips, got {self.head_kernel}")
+        for name in ("head_kernel", "match_neighbours"):
+            if getattr(self, name) % 2 == 0:
+                raise InputError(f"{name}: expected an odd number of clips, got {getattr(self, name)}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
         if not 0 < self.alignment_ridge < math.inf:
@@ -105,7 +108,9 @@ class ClipwiseModel(GroundingModel):
             self.alignment_gain = nn.Parameter(torch.tensor(1.0))
         self.match = self.product = None
         if config.alignment == "match":
-            self.match = MatchSpace(video_width, text_width, config.match_width, config.match_dropout)
+            self.match = MatchSpace(
+                video_width, text_width, config.match_width, config.match_dropout, config.match_neighbours
+            )
         if config.match_features != "none":
             self.product = ProductFeatures(config.match_width, config.width, config.match_features == "normed")
         self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
@@ -146,8 +151,8 @@ class ClipwiseModel(GroundingModel):
             vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
         words = self.pool_query(tex, batch.text_mask).squeeze(1)
         if self.match is not None:
-            standard = self.project_vis.standardised(video), self.project_tex.standardised(batch.text)
-            matched = self.match(*standard, batch.text_mask)  # A x (B, L, m), B q (B, m)
+            clips, words_in = self.project_vis.standardised(video), self.project_tex.standardised(batch.text)
+            matched = self.match(clips, batch.video_mask, words_in, batch.text_mask)  # A x (B, L, m), B q (B, m)
             if self.product is not None:
                 vis = vis + self.product(*matched)
         if self.match is None:
