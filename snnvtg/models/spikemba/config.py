@@ -53,6 +53,10 @@ class SpikeMbaConfig(ClipwiseConfig):
     encoding: Encoding = "direct"
     """how X of Eq. 5, which the paper does not define, reaches the neurons of Q, K and V: as the current of every step,
     or as spikes over T (`poisson`, `latency`; see `neurons.encoding`)"""
+    feedback: bool = False
+    """what a step finds salient is heard louder at the next (after SpikingVTG; see `timesteps.SaliencyFeedback`)"""
+    threshold_spread: float = 0.0
+    """by how much the thresholds of S differ over the channels at first, from 1 − spread to 1 + spread"""
     lif: LIFParameters = field(default_factory=LIFParameters)
     loss: SpikeMbaLossConfig = field(default_factory=SpikeMbaLossConfig)
 
@@ -60,5 +64,7 @@ class SpikeMbaConfig(ClipwiseConfig):
         super().__post_init__()
         self.at_least(1, "num_timesteps", "expand", "state_size", "conv_width")
         self.at_least(0, "num_slots")
+        if not 0 <= self.threshold_spread < 1:
+            raise InputError(f"threshold_spread: expected a number in [0, 1), got {self.threshold_spread}")
         if self.proposal_current == "matched" and self.alignment != "match":
             raise InputError(f"proposal_current: matched needs alignment=match, got {self.alignment}")

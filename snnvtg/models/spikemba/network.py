@@ -19,12 +19,17 @@ from snnvtg.models.clipwise import ClipwiseModel
 from snnvtg.models.contract import SpikeLayer
 from snnvtg.models.spikemba.config import SpikeMbaConfig
 from snnvtg.models.spikemba.detector import LIF_LAYERS, SpikingSaliencyDetector
+from snnvtg.models.spikemba.feedback import FeedbackDetector
 from snnvtg.models.spikemba.losses import spike_losses
 from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.presets import CONFIGS, PAPER
 from snnvtg.models.spikemba.rates import recorded_rates
 from snnvtg.models.spikemba.slots import SlotLayout
+from snnvtg.models.spikemba.timesteps import between_clips, standardised
 from snnvtg.records import Batch
+
+READOUT = 6.0
+"""logits that a clip gains at first when all its neurons fire at every step"""
 
 
 class ContextualMomentReasoner(nn.Module):
@@ -127,11 +132,13 @@ class SpikeMbaBlock(nn.Module):
         self.slots_tex = nn.Parameter(torch.randn(slots) * 0.02) if config.num_slots else None
         self.cmr = ContextualMomentReasoner(config) if config.use_cmr else TextAddition(config)
         self.ssd = self._detector(config, number) if config.use_ssd else None
+        self.between = config.encoding == "between"
         self.mrm = MultiModalRelevantMamba(config)
 
     @staticmethod
     def _detector(config: SpikeMbaConfig, number: int) -> SpikingSaliencyDetector:
-        return SpikingSaliencyDetector(
+        kind = FeedbackDetector if config.feedback else SpikingSaliencyDetector
+        return kind(
             config.width,
             config.num_heads,
             config.lif,
@@ -140,6 +147,7 @@ class SpikeMbaBlock(nn.Module):
             order=config.attention_order,
             encoding=config.encoding,
             matched=config.proposal_current == "matched",
+            spread=config.threshold_spread,
             seed=number,
         )
 
@@ -161,20 +169,19 @@ class SpikeMbaBlock(nn.Module):
         tokens = self.cmr(tokens, mask, tex_layout.join(tex, self.slots_tex), tex_layout.valid_mask)
         if self.ssd is None:
             return vis_layout.rows(self.mrm(tokens, tokens, mask)), None
-        heard = (
-            None if match is None else vis_layout.join(match.unsqueeze(-1), match.new_zeros(vis_layout.num_slots, 1))
-        )
-        spikes = self.ssd(tokens, mask, num_timesteps, heard)
+        heard = None if match is None else _beside_slots(match.unsqueeze(-1), vis_layout)
+        currents = tokens
+        if self.between:
+            is_clip = _beside_slots(torch.ones_like(vis[..., :1]), vis_layout).squeeze(-1).bool() & mask
+            currents = between_clips(tokens, is_clip, num_timesteps)
+        spikes = self.ssd(currents, mask, num_timesteps, heard)
         out = self.mrm(tokens, spikes.mean(0), mask)  # S as its mean over T
         return vis_layout.rows(out), vis_layout.rows(spikes)
 
 
-def standardised(x: Tensor, valid_mask: Tensor) -> Tensor:
-    """x (B, L) at mean 0 and variance 1 over its valid positions, 0 elsewhere."""
-    keep = valid_mask.to(x.dtype)
-    count = keep.sum(1, keepdim=True)
-    x = (x - (x * keep).sum(1, keepdim=True) / count) * keep
-    return x / ((x * x).sum(1, keepdim=True) / count + 1e-6).sqrt()
+def _beside_slots(values: Tensor, layout: SlotLayout) -> Tensor:
+    """values (B, L, 1) of the clips -> (B, M, 1), 0 at the slots."""
+    return layout.join(values, values.new_zeros(layout.num_slots, 1))
 
 
 class SpikeMba(ClipwiseModel):
@@ -195,6 +202,9 @@ class SpikeMba(ClipwiseModel):
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
         reads = config.proposals_weigh and config.use_ssd
         self.proposal_readout = nn.Linear(config.width, 1) if reads else None
+        if reads:  # starts as a multiple of r_i, as s_i does that it replaces
+            nn.init.constant_(self.proposal_readout.weight, READOUT / config.width)
+            nn.init.zeros_(self.proposal_readout.bias)
 
     def forward(self, batch: Batch) -> SpikeMbaOutput:
         """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""

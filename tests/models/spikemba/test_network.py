@@ -21,6 +21,9 @@ VARIANTS = [
     {"qkv_bn": False, "attention_order": "values", "position": "none"},
     {"text_fusion": "attended", "mrm_gate": "rates", "proposals_weigh": True, "time_endpoints": False},
     {"alignment": "match", "centre_videos": True},
+    {"feedback": True, "threshold_spread": 0.5},
+    {"encoding": "between", "feedback": True, "slot_position": "prefix"},
+    {"encoding": "between"},
     {"alignment": "match", "match_features": "normed", "match_neighbours": 1, "num_slots": 0},
     {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
 ]
