@@ -60,6 +60,8 @@ class ClipwiseConfig:
     """how strongly that map is held to zero, as ridge regression's λ; the more queries there are, the less it holds"""
     decoding: Decoding = "clip"
     """how windows are read off the heads, see `predict_windows`"""
+    nms_threshold: float = 0.7
+    """IoU above which a window is suppressed by a better one; 1 suppresses none"""
     loss: ClipwiseLossConfig = field(default_factory=ClipwiseLossConfig)
 
     def __post_init__(self):
@@ -75,6 +77,8 @@ class ClipwiseConfig:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
         if not 0 < self.alignment_ridge < math.inf:
             raise InputError(f"alignment_ridge: expected a finite number above 0, got {self.alignment_ridge}")
+        if not 0 < self.nms_threshold <= 1:
+            raise InputError(f"nms_threshold: expected an IoU in (0, 1], got {self.nms_threshold}")
         for name in ("dropout", "input_dropout", "match_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
@@ -185,7 +189,7 @@ class ClipwiseModel(GroundingModel):
 
     def predict(self, output: ClipwiseOutput, batch: Batch) -> list[Prediction]:
         """As GroundingModel."""
-        return predict_windows(output, batch, self.config.decoding)
+        return predict_windows(output, batch, self.config.decoding, nms_threshold=self.config.nms_threshold)
 
     def relevance(self, output: ClipwiseOutput, batch: Batch) -> Tensor:
         """As GroundingModel: the highest foreground logit of any clip."""

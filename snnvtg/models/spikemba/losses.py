@@ -12,6 +12,7 @@ from snnvtg.errors import InputError
 from snnvtg.models.clipwise import ClipwiseLossConfig
 from snnvtg.models.clipwise.losses import sentence_numbers
 from snnvtg.models.spikemba.output import SpikeMbaOutput
+from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.records import Batch
 
 
@@ -86,7 +87,7 @@ def saliency_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConf
     inside = batch.foreground & batch.video_mask
     terms = []
     for spikes in output.spikes:
-        rate = spikes.float().mean((0, 3)) / config.saliency_temperature  # (B, L)
+        rate = clip_rates(spikes) / config.saliency_temperature  # (B, L)
         everything = rate.masked_fill(~batch.video_mask, -torch.inf).logsumexp(1)
         best = rate.masked_fill(~inside, -torch.inf).logsumexp(1)
         some = inside.any(1)
