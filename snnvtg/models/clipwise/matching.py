@@ -16,14 +16,14 @@ class MatchSpace(nn.Module):
     """A x_i and B q in a space of `width`; neither map has a bias or a nonlinearity.
 
     x_i: the mean of `neighbours` standardised clips around clip i, without the time endpoints, which would say where
-    moments usually are; q: the mean of the standardised words, each weighed by a softmax of one learned score.
+    moments usually are; q: the mean of the standardised words, or (`weighted`) each by a softmax of a learned score.
     Whole input dimensions are dropped, for all positions of a sample at once.
     """
 
-    def __init__(self, video_width: int, text_width: int, width: int, dropout: float, neighbours: int):
+    def __init__(self, video_width: int, text_width: int, width: int, dropout: float, neighbours: int, weighted: bool):
         super().__init__()
         self.neighbours = neighbours
-        self.pool = AttentivePooling(text_width)
+        self.pool = AttentivePooling(text_width) if weighted else None
         self.drop = FeatureDropout(dropout)
         self.clip_map = nn.Linear(video_width - ENDPOINTS, width, bias=False)  # A
         self.word_map = nn.Linear(text_width, width, bias=False)  # B
@@ -31,8 +31,14 @@ class MatchSpace(nn.Module):
     def forward(self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Standardised video (B, L, Dv) and text (B, N, Dt) with masks -> A x (B, L, m), B q (B, m)."""
         clips = self.clip_map(self.drop(video[..., :-ENDPOINTS]))  # (B, L, m); linear, so averaged after the map
-        query = self.pool(text, text_mask)  # (B, 1, Dt)
+        query = mean_word(text, text_mask) if self.pool is None else self.pool(text, text_mask)  # (B, 1, Dt)
         return averaged(clips, video_mask, self.neighbours), self.word_map(self.drop(query)).squeeze(1)
+
+
+def mean_word(text: Tensor, text_mask: Tensor) -> Tensor:
+    """text (B, N, Dt) -> the mean over its words (B, 1, Dt)."""
+    spoken = text_mask.unsqueeze(-1).to(text.dtype)
+    return (text * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True)
 
 
 def averaged(x: Tensor, valid_mask: Tensor, count: int) -> Tensor:

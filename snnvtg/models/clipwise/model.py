@@ -52,7 +52,9 @@ class ClipwiseConfig:
     match: s_i is the cosine in a trained linear space of words and clips, which L_e reads (`clipwise.matching`)"""
     match_width: int = 64
     match_dropout: float = 0.4
-    match_neighbours: int = 5
+    match_words: Literal["mean", "weighted"] = "mean"
+    """how the words of a query become one vector; weighted: by a learned score of each"""
+    match_neighbours: int = 1
     """clips around a clip, itself among them, whose mean is matched with the query"""
     match_features: Literal["none", "normed", "product"] = "none"
     """whether the blocks are given the products of clip and query in the match space, see `ProductFeatures`"""
@@ -113,7 +115,12 @@ class ClipwiseModel(GroundingModel):
         self.match = self.product = None
         if config.alignment == "match":
             self.match = MatchSpace(
-                video_width, text_width, config.match_width, config.match_dropout, config.match_neighbours
+                video_width,
+                text_width,
+                config.match_width,
+                config.match_dropout,
+                config.match_neighbours,
+                config.match_words == "weighted",
             )
         if config.match_features != "none":
             self.product = ProductFeatures(config.match_width, config.width, config.match_features == "normed")

@@ -25,11 +25,15 @@ from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.presets import CONFIGS, PAPER
 from snnvtg.models.spikemba.rates import recorded_rates
 from snnvtg.models.spikemba.slots import SlotLayout
-from snnvtg.models.spikemba.timesteps import between_clips, standardised
+from snnvtg.models.spikemba.timesteps import between_clips
 from snnvtg.records import Batch
 
 READOUT = 6.0
 """logits that a clip gains at first when all its neurons fire at every step"""
+
+
+MATCH_CURRENT = 5.0
+"""currents of a cosine of 1: cosines of clips and queries scatter by a fifth"""
 
 
 class ContextualMomentReasoner(nn.Module):
@@ -162,7 +166,7 @@ class SpikeMbaBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector.
 
-        `match` (B, L), at mean 0 and variance 1 over the clips of a video: heard by the proposing neurons.
+        `match` (B, L): heard by the proposing neurons, how well a clip matches the query.
         """
         mask = vis_layout.valid_mask
         tokens = vis_layout.join(vis, self.slots_vis)
@@ -225,7 +229,7 @@ class SpikeMba(ClipwiseModel):
         self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, saliency: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
         """As ClipwiseModel; with `proposal_current=matched` the proposing neurons hear s_i as well."""
-        heard = standardised(saliency, vis_mask) if self.config.proposal_current == "matched" else None
+        heard = MATCH_CURRENT * saliency if self.config.proposal_current == "matched" else None
         return self.encode(vis, vis_mask, tex, tex_mask, heard)
 
     def encode(

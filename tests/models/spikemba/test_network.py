@@ -24,7 +24,13 @@ VARIANTS = [
     {"feedback": True, "threshold_spread": 0.5},
     {"encoding": "between", "feedback": True, "slot_position": "prefix"},
     {"encoding": "between"},
-    {"alignment": "match", "match_features": "normed", "match_neighbours": 1, "num_slots": 0},
+    {
+        "alignment": "match",
+        "match_features": "normed",
+        "match_neighbours": 3,
+        "match_words": "weighted",
+        "num_slots": 0,
+    },
     {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
 ]
 
