@@ -157,6 +157,7 @@ def test_a_training_step_counts_alike_before_and_after():
     layer, x = nn.Linear(6, 4), torch.rand(5, 6)
 
     def step() -> list:
+        layer.zero_grad(set_to_none=True)
         with Ledger(layer) as ledger:
             layer(x).sum().backward()
         return [(r.op, r.phase, r.counts, r.num_timesteps) for r in ledger.records]
