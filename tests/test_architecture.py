@@ -10,8 +10,10 @@ PACKAGE = ROOT / "snnvtg"
 FLOORS = [
     {
         "backends",
+        "claims",
         "errors",
         "files",
+        "interrupts",
         "lazy",
         "leaf_ops",
         "markup",

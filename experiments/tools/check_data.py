@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.benchmarks import benchmark
 from snnvtg.errors import InputError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Check a data set's files."""
 
     annotations: tuple[Path, ...]

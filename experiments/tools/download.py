@@ -13,19 +13,23 @@ from urllib.parse import urlsplit
 import pandas as pd
 from tqdm import tqdm
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.catalogue import CATALOGUE, entry
 from snnvtg.data.downloads import fetch
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Fetch public files."""
 
     name: str | None = None
     """what to fetch; none: list what there is"""
     out: Path = Path("data")
     """folder the file goes to"""
+
+    def kept(self) -> str:
+        """As CommandOptions: the files that are finished."""
+        return f"what is finished is in {self.out}; the same command goes on"
 
 
 def main(options: Options) -> None:

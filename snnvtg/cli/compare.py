@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from snnvtg.applications import Task
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Compare two models."""
 
     reads: ClassVar[dict[str, str]] = {

@@ -44,6 +44,13 @@ class Options(DataOptions, ModelOptions):
         super().check()
         check_seeds([self.seed], "--seed")
 
+    def kept(self) -> str:
+        """As CommandOptions: the last finished epoch."""
+        last = self.out / "last.pt"
+        if last.is_file():
+            return f"{last} holds the last finished epoch; the same command goes on from there"
+        return "no epoch was finished; the same command begins again"
+
 
 def main(options: Options) -> None:
     """Train, measure, report."""

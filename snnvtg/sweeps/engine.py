@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from snnvtg.claims import claimed
 from snnvtg.data import GroundingDataset
 from snnvtg.data.controls import CONTROLS
 from snnvtg.data.source import DataSource
@@ -27,7 +28,6 @@ from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
 from snnvtg.sweeps.processes import in_processes
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import trained
-from snnvtg.sweeps.table import claimed
 from snnvtg.sweeps.trial import Inference, Trial
 from snnvtg.sweeps.untrained import numbered
 
@@ -101,7 +101,8 @@ def run_sweeps(
         for table in tables:
             table.add_untrained()
         jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])
-        for outcome in in_processes(functools.partial(run_job, runs=runs, device=device), jobs, workers):
+        work = functools.partial(run_job, runs=runs, device=device)
+        for outcome in in_processes(work, jobs, workers, lost=lambda job, why: Outcome(job, failure=why)):
             for table in tables:
                 table.add(outcome)
         for table in tables:
