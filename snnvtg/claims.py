@@ -1,13 +1,14 @@
 """Files that one run at a time writes to."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from snnvtg.errors import InputError
-from snnvtg.files import check_writable
+from snnvtg.files import UNFINISHED, check_writable
 
 
 @contextmanager
@@ -38,8 +39,8 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what `snnvtg.files.atomic` could not, because its process was killed: hidden files named after `path`."""
-    mine = re.compile(rf"\.{re.escape(path.stem)}(_queries)?-[a-z0-9_]{{8}}(\.\w+)?")
-    for file in path.parent.iterdir():
-        if mine.fullmatch(file.name) and file.is_file():
-            file.unlink(missing_ok=True)
+    """Remove the hidden files named after `path` that were being written when their process was killed."""
+    mine = re.compile(rf"\.{re.escape(path.stem)}(_queries)?{re.escape(UNFINISHED)}[a-z0-9_]{{8}}(\.\w+)?")
+    for left in path.parent.iterdir():
+        if mine.fullmatch(left.name):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)

@@ -13,6 +13,9 @@ from snnvtg.interrupts import held, let_through
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 """what the system says of a disk that takes no more"""
 
+UNFINISHED = ".unfinished-"
+"""in the names of files that are being written, before eight random characters"""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -51,7 +54,7 @@ def _scratch(path: Path, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}{UNFINISHED}", suffix=path.suffix)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)
