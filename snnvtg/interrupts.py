@@ -74,7 +74,7 @@ def answered(words: Callable[[], str]) -> Iterator[None]:
                 print(f"interrupted: {words()}", file=sys.stderr, flush=True)
             raise SystemExit(128 + signum) from None
         finally:
-            atexit.register(_give, signal.SIG_DFL)  # all is written: what is left of the process may end at once
+            atexit.register(_give, signal.SIG_IGN)  # all is written and said, the process is about to end
 
 
 def _give(action: signal.Handlers) -> None:

@@ -67,6 +67,13 @@ def summary(manifest: "Manifest", table: "pd.DataFrame") -> str:
         f"{manifest.num_queries} queries, {manifest.num_videos} videos, {manifest.num_clips} clips, "
         f"widths {' + '.join(map(str, manifest.widths)) or 'unknown'}"
     )
+    if manifest.unknown:
+        common = sorted(manifest.unknown, key=lambda word: (-manifest.unknown[word], word))[:10]
+        times = ", ".join(f"{word:.30} {manifest.unknown[word]}" for word in common)
+        held += (
+            f"\n{len(manifest.unknown)} words without a vector, read as nothing {sum(manifest.unknown.values())} times"
+        )
+        held += f" (most often: {times})"
     if table.empty:
         return f"{held}\nno fault found; checksum {manifest.checksum}"
     counts = ", ".join(f"{count} {kind}" for kind, count in table["kind"].value_counts().items())

@@ -22,6 +22,8 @@ from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snnvtg.applications.grounding import Answer
     from snnvtg.records import Prediction, Query
     from snnvtg.training import Checkpoint
@@ -73,6 +75,7 @@ def main(options: Options) -> None:
         check_writable(path)
     from snnvtg.applications.grounding import WINDOW, answer, encode_query, open_video
     from snnvtg.data.live_text import text_source
+    from snnvtg.data.text import unread_words
     from snnvtg.neurons import set_backend
     from snnvtg.records import Query
     from snnvtg.reporting import write_json
@@ -88,11 +91,17 @@ def main(options: Options) -> None:
     # the words whose vectors the checkpoint knows are asked for too, to be compared
     encoder = text_source(options.text, [options.query, *filter(None, checkpoint.text_marks)])
     text = encode_query(encoder, query, checkpoint, file)
+    unread = unread_words(options.query, text)
+    if len(unread) == len(text):
+        known = f"{options.text} knows none of its words ({some(unread)})"
+        raise InputError(f"query {options.query!r:.80}: {known}; ask in words it knows")
     model = checkpoint.build()
     set_backend(model, options.backend)
     window = (checkpoint.longest or WINDOW) if options.window is None else options.window
     found = answer(model, query, video, text, clip_length, window)
     windows = found.prediction.pred_relevant_windows[: options.top]
+    if unread:
+        print(f"note: {options.text} does not know {some(unread)}: the answer is to the other words")
     print(f"{vid}: {video.num_clips} clips, {query.duration:g} s; text: {encoder.name or 'file'}, {len(text)} tokens")
     if not (checkpoint.text_name and encoder.name):
         side = "the file" if checkpoint.text_name else "this checkpoint"
@@ -107,21 +116,31 @@ def main(options: Options) -> None:
         print(f"wrote {options.json}")
 
 
+def some(words: "Sequence[str]") -> str:
+    """The first few of `words`, and how many there are more."""
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    return ", ".join(f"{word:.30}" for word in words[:5]) + more
+
+
 def draw(found: "Answer", windows, options: Options, clip_length: float, vid: str) -> None:
     """The picture of the clips the answer has spikes of, times counted from the first of them."""
     from snnvtg.plots.grounding import grounding_figure
+    from snnvtg.plots.text import missing
     from snnvtg.reporting import save_figure
 
     begin, end = found.first * clip_length, (found.first + found.num_clips) * clip_length
     local = [(max(a, begin) - begin, min(b, end) - begin, score) for a, b, score in windows if a < end and b > begin]
     place = f", from {begin:g} s on" if found.first else ""
+    title = f"“{options.query}” in {vid}{place}"
+    if lacking := missing(title):
+        print(f"note: no installed font has {some(lacking)}: code points in the picture; install one, as Noto Sans CJK")
     figure = grounding_figure(
         found.spikes,
         num_clips=found.num_clips,
         clip_length=clip_length,
         windows=local,
         saliency=found.prediction.pred_saliency_scores[found.first : found.first + found.num_clips],
-        title=f"“{options.query}” in {vid}{place}",
+        title=title,
     )
     save_figure(figure, options.out)
     if not found.spikes:

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
@@ -58,6 +59,7 @@ class _Pool(Generic[Job, Result]):
     def __init__(self, work: Callable[[Job], Result], lost: Callable[[Job, str], Result]):
         self.work, self.lost = work, lost
         self.context = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # whose start would let signals through in `start`
         self.lifeline, self.held_end = self.context.Pipe(duplex=False)
         self.processes: list[BaseProcess] = []
         self.busy: dict[Connection, tuple[BaseProcess, Job]] = {}
