@@ -1,14 +1,22 @@
 """Ctrl-C, SIGTERM, kill -9 and two runs at once: one line, the shell's status, and in the end the same figures."""
 
+import importlib
 import importlib.util
+import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from snnvtg.claims import claimed
+from snnvtg.cli import COMMANDS
+from snnvtg.cli.command import CommandOptions
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 from snnvtg.interrupts import Interrupted, answered, held, let_through, raised
@@ -82,8 +90,6 @@ def _answers(pid: int) -> bool:
 
 
 def test_a_signal_while_a_file_is_made_or_put_in_place_waits(tmp_path, monkeypatch):
-    import os
-
     replace = os.replace
 
     def interrupted(*names):
@@ -208,10 +214,6 @@ def test_killed_at_random_moments(tmp_path, arguments, moments, written):
 
 
 def _features(folder: Path) -> None:
-    import json
-
-    import numpy as np
-
     (folder / "features/clip").mkdir(parents=True)
     lines = []
     for i in range(400):
@@ -219,3 +221,39 @@ def _features(folder: Path) -> None:
         query = {"qid": i, "query": "a man runs", "vid": f"v{i}", "duration": 60.0, "relevant_windows": [[1.0, 4.0]]}
         lines.append(json.dumps(query))
     (folder / "train.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", [name.replace("-", "_") for name in COMMANDS])
+def test_only_a_command_that_resumes_promises_it(name):
+    options = importlib.import_module(f"snnvtg.cli.{name}").Options
+    kept = vars(options).get("kept") or next(vars(c)["kept"] for c in options.__mro__ if "kept" in vars(c))
+    resumes = name in ("train", "timestep_sweep", "ablation", "cross_validate")
+    assert (kept is not CommandOptions.kept) == (resumes or name == "energy_report")
+    assert "resume" not in CommandOptions().kept()
+
+
+def run_here(main: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    """A command of one line, without what is heavy."""
+    line = f"from snnvtg.cli.command import CommandOptions, run; run(CommandOptions, lambda options: {main})"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", line, *arguments], **pipes, env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_a_reader_that_leaves_early_ends_the_command_without_a_word(arguments):
+    running = run_here("print('x' * 100_000)", *arguments)
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    assert running.wait() == 128 + signal.SIGPIPE
+
+
+def test_a_terminal_of_another_code_page_ends_no_command():
+    said, wrong = run_here("print('5 µJ')", PYTHONIOENCODING="ascii").communicate()
+    assert (said, wrong) == ("5 ?J\n", "")
+
+
+def test_quiet_leaves_errors_alone():
+    said, wrong = run_here("print('table', 'TQDM_DISABLE' in __import__('os').environ)", "--quiet").communicate()
+    assert (said, wrong) == ("", "")
+    assert run_here("exit(__import__('os').environ['TQDM_DISABLE'])", "--quiet").communicate()[1] == "1\n"
+    assert "ZeroDivisionError" in run_here("1 / 0", "--quiet").communicate()[1]

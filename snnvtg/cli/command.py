@@ -1,6 +1,8 @@
 """How every command of the toolkit starts, is interrupted and fails."""
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -43,18 +45,35 @@ def run(options: type[Options], main: Callable[[Options], None], description: st
     for Ctrl-C, 143 for SIGTERM); anything else is a bug and keeps its traceback.
     """
     common = CommandOptions()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another code page has no µ
     with answered(lambda: common.kept()):
         try:
             _refuse_replaced(options, sys.argv[1:])
-            given = tyro.cli(options, description=description)
+            with _flushed():
+                given = tyro.cli(options, description=description)
             common = given if isinstance(given, CommandOptions) else common  # a benchmark has its own
             common.check()
             _refuse_absent(given)
-            with _silence(common.quiet):
+            with _silence(common.quiet), _flushed():
                 main(given)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Where whoever reads the output has gone, as `head` does, end without a word and with the status of SIGPIPE."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's flush at its end
+        raise SystemExit(128 + signal.SIGPIPE) from None
 
 
 @contextmanager
