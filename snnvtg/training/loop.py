@@ -34,6 +34,13 @@ def train(
     `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
     where another run is training there. On a CPU the process keeps the memory it frees from then on
     (`snnvtg.memory.keep_freed_memory`).
+
+    >>> import snnvtg
+    >>> data = snnvtg.load_data(synthetic=snnvtg.SyntheticConfig(num_train=8, num_val=4, num_test=4))
+    >>> small = snnvtg.recipe("demo", "training.epochs=1", "model.width=8", "model.num_blocks=1", "model.num_heads=2")
+    >>> checkpoint = train(small, data, seed=0, quiet=True)
+    >>> checkpoint.progress["best_epoch"], sorted(evaluate(checkpoint.build(), data.val)[0])
+    (1, ['R1@0.3', 'R1@0.5', 'R1@0.7', 'mIoU'])
     """
     config = recipe.training
     if config.precision == "bf16" and device == "cpu":
