@@ -23,6 +23,7 @@ FLOORS = [
         "plugins",
         "records",
         "reporting",
+        "terminal",
     }
     | {"windows"},
     {"neurons", "scan", "data", "metrics"},

@@ -181,7 +181,18 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [".a-original.csv", ".b.unfinished-abcdefgh.csv", "a.csv"]
 
 
-ABLATION = ["ablation.py", *TINY, "--sweeps", "timesteps", "--workers", "2", "--runs", "runs", "--out", "tables"]
+ABLATION = [
+    "ablation.py",
+    *TINY,
+    "--sweeps",
+    "../data/resets.yaml",
+    "--workers",
+    "2",
+    "--runs",
+    "runs",
+    "--out",
+    "tables",
+]
 PACK = ["tools/pack_features.py", "--annotations", "../data/train.jsonl", "--features", "../data/features/clip"]
 PACK += ["--out", "packed"]
 
@@ -191,7 +202,7 @@ PACK += ["--out", "packed"]
     ("arguments", "moments", "written"),
     [
         (SWEEP, 15, ["table.csv", "table_queries.csv"]),
-        (ABLATION, 15, ["tables/timesteps.csv", "tables/timesteps_queries.csv"]),
+        (ABLATION, 15, ["tables/resets.csv", "tables/resets_queries.csv"]),
         (TRAIN, 10, ["trained/metrics.json"]),
         (PACK, 10, ["packed/index.json", "packed/rows.bin"]),
     ],
@@ -221,6 +232,8 @@ def _features(folder: Path) -> None:
         query = {"qid": i, "query": "a man runs", "vid": f"v{i}", "duration": 60.0, "relevant_windows": [[1.0, 4.0]]}
         lines.append(json.dumps(query))
     (folder / "train.jsonl").write_text("\n".join(lines) + "\n")
+    rows = "{hard: {}, soft: {model.lif.reset: soft}}"
+    (folder / "resets.yaml").write_text(f"name: resets\ntitle: Resets\nseeds: [0, 1]\nreference: hard\nrows: {rows}\n")
 
 
 @pytest.mark.parametrize("name", [name.replace("-", "_") for name in COMMANDS])

@@ -63,6 +63,8 @@ def main(options: Options) -> None:
 
 def summary(manifest: "Manifest", table: "pd.DataFrame") -> str:
     """What the files hold, then what is wrong."""
+    from snnvtg.terminal import table_text
+
     held = (
         f"{manifest.num_queries} queries, {manifest.num_videos} videos, {manifest.num_clips} clips, "
         f"widths {' + '.join(map(str, manifest.widths)) or 'unknown'}"
@@ -77,7 +79,7 @@ def summary(manifest: "Manifest", table: "pd.DataFrame") -> str:
     if table.empty:
         return f"{held}\nno fault found; checksum {manifest.checksum}"
     counts = ", ".join(f"{count} {kind}" for kind, count in table["kind"].value_counts().items())
-    return f"{held}\n{table.to_string(index=False)}\n{len(table)} faults: {counts}"
+    return f"{held}\n{table_text(table)}\n{len(table)} faults: {counts}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.catalogue import CATALOGUE, entry
 from snnvtg.data.downloads import fetch
+from snnvtg.terminal import table_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def main(options: Options) -> None:
             for name, e in CATALOGUE.items()
         ]
         columns = ["name", "automatic", "bytes", "licence", "page", "note"]
-        print(pd.DataFrame(rows, columns=columns).to_string(index=False))
+        print(table_text(pd.DataFrame(rows, columns=columns)))
         return
     found = entry(options.name)
     print(f"{options.name}: {found.size or 'unknown'} bytes, licence {found.licence} ({found.page}) {found.note}")

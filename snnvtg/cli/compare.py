@@ -52,6 +52,7 @@ def main(options: Options) -> None:
     from snnvtg.applications.scoring import scorer
     from snnvtg.metrics.intervals import paired_comparison
     from snnvtg.reporting import write_csv
+    from snnvtg.terminal import table_text
 
     if options.out:
         check_writable(options.out)
@@ -70,7 +71,7 @@ def main(options: Options) -> None:
     table = pd.DataFrame(rows, columns=["figure", "first", "second", "difference", "low", "high", "ahead"])
     if options.out:
         write_csv(table, options.out)
-    print(table.to_string(index=False, float_format="{:.2f}".format))
+    print(table_text(table, "{:.2f}".format))
 
 
 def start() -> None:
