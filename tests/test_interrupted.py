@@ -240,7 +240,7 @@ def _features(folder: Path) -> None:
 def test_only_a_command_that_resumes_promises_it(name):
     options = importlib.import_module(f"snnvtg.cli.{name}").Options
     kept = vars(options).get("kept") or next(vars(c)["kept"] for c in options.__mro__ if "kept" in vars(c))
-    resumes = name in ("train", "timestep_sweep", "ablation", "cross_validate")
+    resumes = name in ("train", "timestep_sweep", "ablation", "cross_validate", "compare_models")
     assert (kept is not CommandOptions.kept) == (resumes or name == "energy_report")
     assert "resume" not in CommandOptions().kept()
 

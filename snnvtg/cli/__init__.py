@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": "write a trained model's answers to a split as a submission file",
     "evaluate": "score a submission file with the figures of the official evaluator",
     "compare": "compare two models on the same queries: paired differences with intervals",
+    "compare-models": "every model on the same data, seeds, figures and ledger: one table",
     "energy-report": "what a trained model costs under every published convention",
     "ground": "ask a trained model for a moment in words",
     "cross-validate": "how good is a setting, without opening the test split",

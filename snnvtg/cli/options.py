@@ -91,6 +91,10 @@ class PoolOptions(CommandOptions):
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
 
+    def kept(self) -> str:
+        """As CommandOptions: tables grow row by row, models epoch by epoch."""
+        return f"finished rows are in their tables, finished epochs in {self.runs}; the same command resumes"
+
     def pool(self) -> dict[str, Any]:
         """The three as keyword arguments; InputError for a device that cannot be used."""
         from snnvtg.sweeps.checks import check_device
@@ -107,10 +111,6 @@ class SweepOptions(DataOptions, ModelOptions, PoolOptions):
     """LIF backend of the measurement: auto, fused, torch, reference, snntorch, spikingjelly, or yours"""
     split: Split = "test"
     """where models are measured"""
-
-    def kept(self) -> str:
-        """As CommandOptions: tables grow row by row, models epoch by epoch."""
-        return f"finished rows are in their tables, finished epochs in {self.runs}; the same command resumes"
 
     def base(self, extra: tuple[str, ...] = ()) -> "Trial":
         """The trial all rows of a sweep change something of."""
