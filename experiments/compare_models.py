@@ -1,6 +1,6 @@
 """Every model on the same data, splits, seeds, figures and ledger: one table, one figure."""
 
-from snnvtg.cli.compare_models import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("compare-models")

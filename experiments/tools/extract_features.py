@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.errors import InputError
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Extract CLIP features."""
 
     videos: tuple[Path, ...]
@@ -29,6 +29,10 @@ class Options:
     """seconds a feature row covers: 2 for QVHighlights and TACoS, 1 for Charades-STA"""
     batch_size: int = 32
     device: str = "cpu"
+
+    def kept(self) -> str:
+        """As CommandOptions: the files that are finished."""
+        return f"what is finished is in {self.out}; the same command goes on"
 
 
 def main(options: Options) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data import write_annotations
 from snnvtg.errors import InputError
 from snnvtg.records import Query
@@ -26,7 +26,7 @@ TOKENS, TEXT_WIDTH = 20, 512
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Make random features."""
 
     out: Path

@@ -1,5 +1,9 @@
 """The commands: one module each with `Options` and `main`; `experiments/` and the console script start them."""
 
+import importlib
+
+from snnvtg.interrupts import answered
+
 COMMANDS = {
     "timestep-sweep": "accuracy, firing rate and energy against the number of time steps",
     "ablation": "declared sweeps: which part of a model earns its keep, and at what energy",
@@ -14,3 +18,9 @@ COMMANDS = {
     "video-retrieval": "which video holds the moment: every query against every video",
 }
 """name -> what it does; the module has underscores"""
+
+
+def start(name: str) -> None:
+    """Run the command `name`; an interrupt is answered from the first import on."""
+    with answered(lambda: "nothing was begun"):
+        importlib.import_module(f"{__name__}.{name.replace('-', '_')}").start()

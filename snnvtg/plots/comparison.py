@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from snnvtg.plots.style import BLUE, GREY, ORANGE, style
+from snnvtg.plots.text import label, titled
 
 
 def accuracy_energy_figure(table: pd.DataFrame, metrics: list[str], title: str) -> Figure:
@@ -19,7 +20,7 @@ def accuracy_energy_figure(table: pd.DataFrame, metrics: list[str], title: str) 
         figure = Figure(figsize=(max(7.5, 0.8 + 5.4 * len(shown)), 4.6), layout="constrained")
         for axis, metric in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _panel(axis, table[table[metric].notna()], metric)
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
         figure.supxlabel(
             "energy per query (µJ, estimated at 45 nm fp32); bars: standard deviation over seeds; "
             "orange: spiking, blue: not",
@@ -35,7 +36,7 @@ def _panel(axis: Axes, table: pd.DataFrame, metric: str) -> None:
         if part["energy_pj"].isna().all():
             axis.axhline(height, color=GREY, linestyle=":", linewidth=1.4)
             place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "right", "color": GREY, "fontsize": 8}
-            axis.annotate(str(name), (1, height), xycoords=("axes fraction", "data"), **place)
+            axis.annotate(label(str(name)), (1, height), xycoords=("axes fraction", "data"), **place)
             continue
         energy = part["energy_pj"] / 1e6
         colour = ORANGE if part["firing_rate"].notna().any() else BLUE

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from snnvtg.claims import claimed
 from snnvtg.data import GroundingDataset
 from snnvtg.data.controls import CONTROLS
 from snnvtg.data.source import DataSource
@@ -28,7 +29,6 @@ from snnvtg.sweeps.measures import MEASURES
 from snnvtg.sweeps.processes import in_processes
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import trained
-from snnvtg.sweeps.table import claimed
 from snnvtg.sweeps.trial import Inference, Trial
 from snnvtg.sweeps.untrained import numbered
 
@@ -104,7 +104,7 @@ def run_sweeps(
         jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])
         measures = tuple(dict.fromkeys(name for sweep in sweeps for name in sweep.measures))
         work = functools.partial(run_job, runs=runs, device=device, measures=measures)
-        for outcome in in_processes(work, jobs, workers):
+        for outcome in in_processes(work, jobs, workers, lost=lambda job, why: Outcome(job, failure=why)):
             for table in tables:
                 table.add(outcome)
         for table in tables:

@@ -12,6 +12,7 @@ from snnvtg.plots.grid import grid_figure
 from snnvtg.reporting import save_figure, write_text
 from snnvtg.sweeps.comparison import FIRM_SEEDS, SweepResults, differences, read_results
 from snnvtg.sweeps.results import SweepTable
+from snnvtg.terminal import table_text
 
 CONTROLS_IN_WORDS = (
     "What each model answers where something is withheld from it: what it still gets right with the queries shuffled, "
@@ -36,7 +37,7 @@ def render(path: Path) -> str:
     write_text(latex(results, cells, found, path.stem), path.with_suffix(".tex"))
     shown = cells.drop(columns=[name for name in cells if name.endswith(")") and "published" in name])
     words = f"{verdict(results, found)}\nwrote {path} and the files beside it\n"
-    return f"{results.title}\n{shown.to_string(index=False)}\n{words}"
+    return f"{results.title}\n{table_text(shown)}\n{words}"
 
 
 def failures_in_words(tables: Sequence[SweepTable]) -> None:
