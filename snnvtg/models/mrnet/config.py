@@ -9,6 +9,10 @@ from snnvtg.neurons import LIFParameters
 
 LARGEST = 2**16
 """no width or number of any model is above it"""
+COUNTS = (
+    "width num_blocks num_heads expand num_clips pre_pool input_width map_channels map_layers map_kernel "
+    "contrastive_width num_moments num_decoder_layers num_timesteps"
+).split()
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,9 @@ class MRNetConfig:
     map_layers: int = 4
     map_kernel: int = 9
     contrastive_branch: Literal["map", "aligned"] = "map"
-    """map: the paper's, proposals of the blocks' output, which has heard the query. aligned: the mean clip of a proposal
-    and the mean word in a linear space where neither has heard the other, so that the query alone answers nothing"""
+    """map: the paper's, proposals of the blocks' output, which has heard the query; aligned: the mean clip of a
+    proposal and the mean word in a linear space, neither of which has heard the other, so that the query alone answers
+    nothing"""
     contrastive_width: int = 64
     """of that space"""
     contrastive_gain: float = 0.0
@@ -147,10 +152,7 @@ class MRNetConfig:
     loss: MRNetLossConfig = field(default_factory=MRNetLossConfig)
 
     def __post_init__(self):
-        positive = ("width", "num_blocks", "num_heads", "expand", "num_clips", "pre_pool", "input_width", "map_channels",
-                    "map_layers", "map_kernel", "contrastive_width", "num_moments", "num_decoder_layers",
-                    "num_timesteps")  # fmt: skip
-        for name in positive:
+        for name in COUNTS:
             if not 1 <= getattr(self, name) <= LARGEST:
                 raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
         for name in ("input_dropout", "mlp_dropout", "dropout"):

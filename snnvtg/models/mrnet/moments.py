@@ -1,7 +1,8 @@
 """Moment queries and a decoder, the paper's back-end for QVHighlights (after Moment-DETR, Lei et al., 2021).
 
 The paper names Moment-DETR and QD-DETR, which differ; this is the former's: learned moment queries, span and class of
-each, one-to-one matching, every decoder layer supervised. B samples · K moment queries · T clips · W windows.
+each, one-to-one matching, every decoder layer supervised, memory of both modalities. B samples · K moment queries ·
+S positions of the memory · W windows.
 """
 
 from functools import lru_cache
@@ -22,21 +23,21 @@ MOST_WINDOWS = 5
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention of the moment queries, attention to the clips, feed-forward network; normalised after each."""
+    """Self-attention of the moment queries, attention to the memory, feed-forward network; normalised after each."""
 
     def __init__(self, config: MRNetConfig):
         super().__init__()
         width = config.width
-        self.own, self.clips = (MultiHeadAttention(width, config.num_heads, dropout=config.dropout) for _ in range(2))
+        self.own, self.memory = (MultiHeadAttention(width, config.num_heads, dropout=config.dropout) for _ in range(2))
         self.ffn = feed_forward(width, config.expand * width, dropout=config.dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, place: Tensor, clips: Tensor) -> Tensor:
-        """x (B, K, d), the queries' positions (B, K, d), clips (B, T, d) -> (B, K, d)."""
-        everyone, everything = (x.new_ones(len(x), n, dtype=torch.bool) for n in (x.shape[1], clips.shape[1]))
+    def forward(self, x: Tensor, place: Tensor, memory: Tensor) -> Tensor:
+        """x (B, K, d), the queries' positions (B, K, d), memory (B, S, d) -> (B, K, d)."""
+        everyone, everything = (x.new_ones(len(x), n, dtype=torch.bool) for n in (x.shape[1], memory.shape[1]))
         x = self.norms[0](x + self.dropout(self.own(x + place, x + place, everyone)))
-        x = self.norms[1](x + self.dropout(self.clips(x + place, clips, everything)))
+        x = self.norms[1](x + self.dropout(self.memory(x + place, memory, everything)))
         return self.norms[2](x + self.dropout(self.ffn(x)))
 
 
@@ -53,12 +54,12 @@ class MomentHead(nn.Module):
         )
         self.label = nn.Linear(width, 2)
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        """clips (B, T, d) -> spans (layers, B, K, 2) and logits (layers, B, K, 2), foreground first."""
-        place = self.place.expand(len(clips), -1, -1)
+    def forward(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """memory (B, S, d) -> spans (layers, B, K, 2) and logits (layers, B, K, 2), foreground first."""
+        place = self.place.expand(len(memory), -1, -1)
         x, found = torch.zeros_like(place), []
         for layer in self.layers:
-            x = layer(x, place, clips)
+            x = layer(x, place, memory)
             found.append(x)
         found = torch.stack(found)
         return self.span(found).sigmoid(), self.label(found)
@@ -123,7 +124,7 @@ def moment_losses(spans: Tensor, logits: Tensor, windows: list[Tensor], config: 
 
 
 def generalised_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU less the share of the hull that neither covers (Rezatofighi et al., 2019); intervals (..., 2) that broadcast."""
+    """IoU less the share of the hull that neither covers (Rezatofighi et al., 2019); intervals (..., 2), broadcast."""
     overlap = aligned_iou(first, second)
     hull = torch.maximum(first[..., 1], second[..., 1]) - torch.minimum(first[..., 0], second[..., 0])
     covered = (first[..., 1] - first[..., 0]) + (second[..., 1] - second[..., 0])

@@ -58,7 +58,7 @@ class MRNet(GroundingModel):
     config_class = MRNetConfig
     configs = CONFIGS
     trainings = TRAININGS
-    ablations = ("table6", "spiking")
+    ablations = ("table6", "spiking", "readings")
     config: MRNetConfig
 
     def __init__(self, config: MRNetConfig, video_width: int, text_width: int):
@@ -99,7 +99,7 @@ class MRNet(GroundingModel):
         rows = torch.arange(len(batch), device=text.device)
         query = text[rows, questions.own]  # (B, d)
         if isinstance(self.head, MomentHead):
-            answer = MomentsOutput(*self.head(clips))
+            answer = MomentsOutput(*self.head(torch.cat([query.unsqueeze(1), clips], 1)))
         else:
             own = words[rows, questions.own], questions.word_mask[rows, questions.own]
             answer = self._map(clips, query, video, batch.video_mask, *own)

@@ -4,6 +4,7 @@ Proposal (i, j) covers the cells i to j of the grid, j among them. C proposals Â
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -78,8 +79,7 @@ class MapHead(nn.Module):
         widths = [config.width, *[config.map_channels] * config.map_layers]
         kernel = config.map_kernel
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, after, kernel, padding=kernel // 2)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, after, kernel, padding=kernel // 2) for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
         spiking = config.spiking in ("map", "both")
@@ -89,7 +89,7 @@ class MapHead(nn.Module):
         self.contrastive = nn.Linear(config.map_channels, config.width) if mapped else None
 
     def forward(self, clips: Tensor, num_timesteps: int | None) -> tuple[Tensor, Tensor | None]:
-        """clips (B, T, d) -> features of the proposals of both branches (B, C, d); None of a branch that is not here."""
+        """clips (B, T, d) -> both branches' features of the proposals (B, C, d); None of one that is not here."""
         dense = clips.new_zeros(len(clips), self.num_clips**2, clips.shape[-1])
         dense[:, self.places] = max_pooled(clips, self.num_clips, self.counts)
         mask = torch.zeros(dense.shape[1], dtype=torch.bool, device=clips.device)
@@ -107,7 +107,7 @@ class MapHead(nn.Module):
         return x
 
     def _spiking(self, x: Tensor, mask: Tensor, num_timesteps: int | None) -> Tensor:
-        """x (B, P, d) -> spikes (T, B, P, channels) of the last layer; the first layer's current is that of every step."""
+        """x (B, P, d) -> spikes (T, B, P, channels) of the last layer; the first layer's current is every step's."""
         steps = num_timesteps
         for conv, norm, lif in zip(self.convs, self.norms, self.lifs, strict=True):
             current = self._convolved(conv, x)

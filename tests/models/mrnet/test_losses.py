@@ -39,7 +39,9 @@ def output_of(proposals, query, logits=None):
 
 def test_windows_are_shares_of_the_clips_that_are_there(make_batch):
     first, second, third = windows_as_shares(make_batch())  # videos of 9, 5 and 7 clips, windows (1, 4)
-    torch.testing.assert_close(torch.cat([first, second, third]), torch.tensor([[1 / 9, 4 / 9], [0.2, 0.8], [1 / 7, 4 / 7]]))
+    torch.testing.assert_close(
+        torch.cat([first, second, third]), torch.tensor([[1 / 9, 4 / 9], [0.2, 0.8], [1 / 7, 4 / 7]])
+    )
 
 
 def test_a_proposal_overlaps_the_window_it_meets_best(make_batch):
