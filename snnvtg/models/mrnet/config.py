@@ -11,7 +11,7 @@ LARGEST = 2**16
 """no width or number of any model is above it"""
 COUNTS = (
     "width num_blocks num_heads expand num_clips pre_pool input_width map_channels map_layers map_kernel "
-    "contrastive_width num_moments num_decoder_layers num_timesteps"
+    "num_moments num_decoder_layers num_timesteps"
 ).split()
 
 
@@ -125,15 +125,15 @@ class MRNetConfig:
     map_channels: int = 512
     map_layers: int = 4
     map_kernel: int = 9
-    contrastive_branch: Literal["map", "aligned"] = "map"
-    """map: the paper's, proposals of the blocks' output, which has heard the query; aligned: the mean clip of a
-    proposal and the mean word in a linear space, neither of which has heard the other, so that the query alone answers
-    nothing"""
-    contrastive_width: int = 64
-    """of that space"""
+    match_space: int = 0
+    """width of a linear space in which clips and query meet before any block; 0, as the paper, is none. Where there is
+    one, the contrastive branch compares the mean clip of a proposal with the query there, so that neither has heard the
+    other and the query alone answers nothing, and the blocks read the products of clip and query"""
     contrastive_gain: float = 0.0
     """where the learned multiple of the contrastive cosine that is added to the IoU logit starts; 0, as the paper,
     adds none"""
+    saliency_gain: float = 0.0
+    """the same for a clip's cosine with the query in the match space and its saliency"""
     score_power: float = 0.5
     """p: a proposal's score is σ(IoU logit) · (cos / 2 + 1/2)^p"""
     decoding: Literal["best", "expected_iou"] = "best"
@@ -161,12 +161,14 @@ class MRNetConfig:
         for name in ("gamma", "nms_threshold"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a number in (0, 1], got {getattr(self, name)}")
-        for name in ("score_power", "contrastive_gain"):
+        for name in ("score_power", "contrastive_gain", "saliency_gain"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name}: expected a finite number of at least 0, got {getattr(self, name)}")
         self._check_combinations()
 
     def _check_combinations(self) -> None:
+        if not 0 <= self.match_space <= LARGEST:
+            raise InputError(f"match_space: expected a number from 0 to {LARGEST}, got {self.match_space}")
         if self.width % (2 * self.num_heads):
             raise InputError(f"width: expected a multiple of 2 · num_heads = {2 * self.num_heads}, got {self.width}")
         if self.map_kernel % 2 == 0:

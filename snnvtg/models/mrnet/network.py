@@ -26,7 +26,6 @@ from snnvtg.models.mrnet.inputs import (
     asked_in,
     asked_of_all,
     cells_of_clips,
-    grid_weights,
     together,
 )
 from snnvtg.models.mrnet.losses import (
@@ -37,6 +36,7 @@ from snnvtg.models.mrnet.losses import (
     sparsity_loss,
     windows_as_shares,
 )
+from snnvtg.models.mrnet.match import Matched, MatchSpace
 from snnvtg.models.mrnet.moments import MomentHead, moment_losses
 from snnvtg.models.mrnet.output import MapOutput, MomentsOutput, MRNetOutput
 from snnvtg.models.mrnet.presets import CONFIGS, PAPER, TRAININGS
@@ -70,12 +70,9 @@ class MRNet(GroundingModel):
         self.blocks = nn.ModuleList(MRTBlock(config) for _ in range(config.num_blocks))
         self.norm = nn.LayerNorm(config.width)
         self.head = MapHead(config) if config.head == "map" else MomentHead(config)
-        self.aligned = self.gain = None
-        if config.head == "map" and config.contrastive_branch == "aligned":
-            widths = {"video": video_width, "text": text_width}
-            self.aligned = nn.ModuleDict({n: nn.Linear(w, config.contrastive_width) for n, w in widths.items()})
-        if config.head == "map" and config.contrastive_gain:
-            self.gain = nn.Parameter(torch.tensor(config.contrastive_gain))
+        self.match = MatchSpace(config, video_width, text_width) if config.match_space else None
+        self.gain = _gain(config.contrastive_gain if config.head == "map" else 0.0)
+        self.saliency_gain = _gain(config.saliency_gain if config.match_space and config.loss.saliency else 0.0)
         self.saliency = nn.Linear(config.width, 1) if config.loss.saliency else None
         self._asked: dict[str, list[Asked]] = {}
 
@@ -92,19 +89,22 @@ class MRNet(GroundingModel):
         words = self.word_features(questions.words.flatten(0, 1), questions.word_mask.flatten(0, 1))
         words = words.unflatten(0, questions.word_mask.shape[:2])  # (B, M, N, Dt)
         clips = self.video_input(video, batch.video_mask)  # (B, T, d)
+        rows = torch.arange(len(batch), device=clips.device)
+        matched = None
+        if self.match is not None:
+            sentence = self.text_input.pooled(words[rows, questions.own], questions.word_mask[rows, questions.own])
+            matched = self.match(video, batch.video_mask, sentence)
+            clips = clips + self.match.products(matched)
         text = self.text_input(words, questions.word_mask)  # (B, M, d)
         for block in self.blocks:
             text, clips = block(text, clips, questions.mask, self.num_timesteps)
-        text, clips = self.norm(text), self.norm(clips)
-        rows = torch.arange(len(batch), device=text.device)
-        query = text[rows, questions.own]  # (B, d)
+        query, clips = self.norm(text[rows, questions.own]), self.norm(clips)  # (B, d), (B, T, d)
         if isinstance(self.head, MomentHead):
             answer = MomentsOutput(*self.head(torch.cat([query.unsqueeze(1), clips], 1)))
         else:
-            own = words[rows, questions.own], questions.word_mask[rows, questions.own]
-            answer = self._map(clips, query, video, batch.video_mask, *own)
+            answer = self._map(clips, query, matched)
         tables = tuple(block.retention.table for block in self.blocks if block.retention.table is not None)
-        return MRNetOutput(answer, self._saliency(clips, batch), tables)
+        return MRNetOutput(answer, self._saliency(clips, matched, batch), tables)
 
     def losses(self, output: MRNetOutput, batch: Batch) -> dict[str, Tensor]:
         """L = L_iou + λ_s L_sparse + λ_c L_contra (Eq. 12), or those of the moment queries; and the saliency head's."""
@@ -153,17 +153,12 @@ class MRNet(GroundingModel):
             return together(batch, asked_in(batch), order)
         return alone(batch)
 
-    def _map(
-        self, clips: Tensor, query: Tensor, video: Tensor, video_mask: Tensor, words: Tensor, word_mask: Tensor
-    ) -> MapOutput:
+    def _map(self, clips: Tensor, query: Tensor, matched: Matched | None) -> MapOutput:
         """Scores of the proposals from both branches; see Section 3.3."""
         iou, contrastive = self.head(clips, self.num_timesteps)
-        if self.aligned is not None:
-            grid = torch.bmm(grid_weights(video_mask, self.config.num_clips), self.aligned["video"](video))
-            contrastive = mean_pooled(grid, self.head.pairs)
-            compared = self.aligned["text"](self.text_input.pooled(words, word_mask))
-        else:
-            compared = query
+        compared = query
+        if matched is not None:
+            contrastive, compared = mean_pooled(matched.clips, self.head.pairs), matched.query
         proposals, compared = F.normalize(contrastive, dim=-1), F.normalize(compared, dim=-1)
         cosine = (proposals @ compared.unsqueeze(-1)).squeeze(-1)  # (B, C)
         logits = COSINE_SCALE * (F.normalize(iou, dim=-1) @ F.normalize(query, dim=-1).unsqueeze(-1)).squeeze(-1)
@@ -173,9 +168,15 @@ class MRNet(GroundingModel):
         spans = proposal_spans(self.head.pairs, self.config.num_clips)
         return MapOutput(logits, cosine, proposals, compared, logits.sigmoid() * likely, spans)
 
-    def _saliency(self, clips: Tensor, batch: Batch) -> Tensor | None:
+    def _saliency(self, clips: Tensor, matched: Matched | None, batch: Batch) -> Tensor | None:
         """(B, L): each clip's from the cell that holds its centre."""
         if self.saliency is None:
             return None
-        cells = cells_of_clips(batch.video_mask, self.config.num_clips)
-        return self.saliency(clips).squeeze(-1).gather(1, cells)
+        said = self.saliency(clips).squeeze(-1)
+        if self.saliency_gain is not None:
+            said = said + self.saliency_gain * matched.cosine
+        return said.gather(1, cells_of_clips(batch.video_mask, self.config.num_clips))
+
+
+def _gain(start: float) -> nn.Parameter | None:
+    return nn.Parameter(torch.tensor(start)) if start else None

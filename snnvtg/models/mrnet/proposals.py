@@ -85,8 +85,7 @@ class MapHead(nn.Module):
         spiking = config.spiking in ("map", "both")
         self.lifs = nn.ModuleList(LIF(config.lif) for _ in self.convs) if spiking else None
         self.iou = nn.Linear(config.map_channels, config.width)
-        mapped = config.contrastive_branch == "map"
-        self.contrastive = nn.Linear(config.map_channels, config.width) if mapped else None
+        self.contrastive = None if config.match_space else nn.Linear(config.map_channels, config.width)
 
     def forward(self, clips: Tensor, num_timesteps: int | None) -> tuple[Tensor, Tensor | None]:
         """clips (B, T, d) -> both branches' features of the proposals (B, C, d); None of one that is not here."""

@@ -21,13 +21,13 @@ from snnvtg.training.evaluation import predict_split
 
 TINY = MRNetConfig(
     width=16, num_heads=2, expand=2, num_clips=8, pre_pool=2, input_width=12, mlp_dropout=0.0, dropout=0.0,
-    map_counts=(3, 2), map_channels=6, map_layers=2, map_kernel=3, contrastive_width=4, num_timesteps=2,
+    map_counts=(3, 2), map_channels=6, map_layers=2, map_kernel=3, num_timesteps=2,
     loss=MRNetLossConfig(saliency=1.0),
 )  # fmt: skip
 FORMS = {
     "map": {},
     "moments": {"head": "moments"},
-    "aligned": {"contrastive_branch": "aligned", "contrastive_gain": 2.0, "decoding": "expected_iou"},
+    "match": {"match_space": 4, "contrastive_gain": 2.0, "saliency_gain": 2.0, "decoding": "expected_iou"},
     "standardised": {"features": "standardised", "text_pooling": "attentive"},
     "spiking": {"spiking": "both"},
 }
