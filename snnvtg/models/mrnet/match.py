@@ -1,7 +1,7 @@
 """A linear space in which clips and words meet before the blocks: not in the paper.
 
-The paper's contrastive branch compares a query with proposals that have heard it, which the query alone can answer; where
-videos are few that is what is learned. Here neither side has heard the other.
+The paper's contrastive branch compares a query with proposals that have heard it, which the query alone can answer;
+where videos are few that is what is learned. Here neither side has heard the other.
 """
 
 from typing import NamedTuple
