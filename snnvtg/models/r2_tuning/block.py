@@ -86,7 +86,9 @@ class R2Block(nn.Module):
             self.fusion_gate = nn.Parameter(torch.zeros(config.num_layers - 1))
         self.refine = Refinement(config)
 
-    def forward(self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor, num_timesteps: int) -> Refined:
+    def forward(
+        self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor, num_timesteps: int
+    ) -> Refined:
         """video (B, L, K, 1 + P, Dv), the class token first, text (B, N, K, Dt), layers in CLIP's order."""
         hidden, frames, queries = None, [], []
         for step in range(video.shape[2]):

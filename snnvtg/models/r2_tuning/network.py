@@ -77,9 +77,7 @@ class R2Tuning(GroundingModel):
         video, text = self._inputs(batch)
         refined = self.block(video, batch.video_mask, text, batch.text_mask, self.num_timesteps)
         levels, mask = self.pyramid(refined.hidden, batch.video_mask)
-        points = pyramid_points(
-            batch.video.shape[1], self.config.strides, self.config.point_place, batch.video.device
-        )
+        points = pyramid_points(batch.video.shape[1], self.config.strides, self.config.point_place, batch.video.device)
         saliency = _cosine(refined.hidden, refined.queries[:, -1])
         return R2Output(
             points=points,
@@ -167,6 +165,8 @@ def _over_levels(values: Tensor, valid_mask: Tensor, strides: tuple[int, ...]) -
     rows = []
     for stride in strides:
         extra = -values.shape[1] % stride
-        total, count = (nn.functional.pad(x, (0, extra)).unflatten(1, (-1, stride)).sum(2) for x in (values * keep, keep))
+        total, count = (
+            nn.functional.pad(x, (0, extra)).unflatten(1, (-1, stride)).sum(2) for x in (values * keep, keep)
+        )
         rows += [total / count.clamp(min=1), values.new_zeros(len(values), 1)]
     return torch.cat(rows[:-1], 1)
