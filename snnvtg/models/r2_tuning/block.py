@@ -46,7 +46,7 @@ class Refinement(nn.Module):
         self.drop_path = DropPath(config.drop_path)
 
     def forward(
-        self, hidden: Tensor, video_mask: Tensor, tokens: Tensor, text_mask: Tensor, num_timesteps: int
+        self, hidden: Tensor, video_mask: Tensor, tokens: Tensor, text_mask: Tensor, num_timesteps: int | None
     ) -> Tensor:
         """hidden (B, L, C), tokens (B, N, C) with masks -> (B, L, C)."""
         hidden = self.norm_cross(hidden + self.drop_path(self.cross(hidden, tokens, text_mask)))
@@ -87,7 +87,7 @@ class R2Block(nn.Module):
         self.refine = Refinement(config)
 
     def forward(
-        self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor, num_timesteps: int
+        self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor, num_timesteps: int | None
     ) -> Refined:
         """video (B, L, K, 1 + P, Dv), the class token first, text (B, N, K, Dt), layers in CLIP's order."""
         hidden, frames, queries = None, [], []

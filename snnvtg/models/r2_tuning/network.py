@@ -30,8 +30,8 @@ from snnvtg.models.r2_tuning.spiking import SpikingConvHead
 from snnvtg.records import Batch, Prediction
 
 DEGENERATE = (
-    "R²-Tuning with num_layers=1: the degenerate form on final-layer features (class token only: no patches, no spatial "
-    "pooling, one refinement step, no layer-wise calibration); features of K layers: extract_features.py --layers K"
+    "R²-Tuning with num_layers=1: the degenerate form on final-layer features (class token only: no patches, no "
+    "spatial pooling, one refinement step, no layer-wise calibration); for K layers: extract_features.py --layers K"
 )
 ENDPOINTS = 2
 """features of a clip of plain data that say where in the video it is: the last two"""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from snnvtg.models.r2_tuning.config import R2TuningConfig
-from snnvtg.models.r2_tuning.losses import R2LossConfig
 from snnvtg.models.recipe import TRAINING, TrainingConfig
 
 CONFIGS = {

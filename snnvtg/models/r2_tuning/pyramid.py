@@ -1,4 +1,4 @@
-"""The temporal feature pyramid (Section 3.4 of R²-Tuning): its levels, its points, and which moment a point answers for.
+"""The temporal feature pyramid (Section 3.4 of R²-Tuning): its levels, its points, and the moment of each point.
 
 The levels stand one behind the other in a single sequence, as in the paper, so that the heads read all of them at once;
 an empty place between two levels keeps a head from looking from one into the next.

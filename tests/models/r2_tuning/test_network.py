@@ -26,7 +26,7 @@ def test_the_papers_model_for_qvhighlights_has_its_published_parameters():
     model = R2Tuning(R2TuningConfig(), video_width=768, text_width=512)
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
     linear = lambda a, b: a * b + b  # noqa: E731
-    norm, c = lambda a: 2 * a, 256  # noqa: E731
+    norm, c = lambda a: 2 * a, 256
     maps = sum(norm(i) + linear(i, c) + norm(c) + linear(c, c) for i in (768 + 2, 512))
     refinement = 8 * linear(c, c) + linear(c, 4 * c) + linear(4 * c, c) + 3 * norm(c)
     pooled, gates = c + 2 * linear(c, c), 4 + 3  # of the query, w_q and w_v; g of four steps, φ of three
