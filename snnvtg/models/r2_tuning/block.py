@@ -14,7 +14,7 @@ from snnvtg.layers.attention import MultiHeadAttention
 from snnvtg.layers.drop_path import DropPath
 from snnvtg.layers.feed_forward import feed_forward
 from snnvtg.layers.pooling import AttentivePooling
-from snnvtg.layers.projection import normed_projection
+from snnvtg.layers.projection import FeatureDropout, normed_projection
 from snnvtg.models.r2_tuning.config import R2TuningConfig
 from snnvtg.models.r2_tuning.spiking import SpikingFeedForward
 
@@ -73,10 +73,10 @@ class R2Block(nn.Module):
 
     def __init__(self, config: R2TuningConfig, video_width: int, text_width: int):
         super().__init__()
-        width, drop = config.width, config.input_dropout
-        self.product = config.product
-        self.map_video = normed_projection(video_width, width, width, dropout=drop, activate_last=False)
-        self.map_text = normed_projection(text_width, width, width, dropout=drop, activate_last=False)
+        width, self.product = config.width, config.product
+        drop = {"dropout": config.input_dropout, "kind": FeatureDropout if config.drop_features else nn.Dropout}
+        self.map_video = normed_projection(video_width, width, width, activate_last=False, **drop)
+        self.map_text = normed_projection(text_width, width, width, activate_last=False, **drop)
         self.pool = AttentivePooling(width, bias=False)
         self.spatial = self.spatial_gate = self.fusion_gate = None
         if not config.degenerate:
@@ -93,7 +93,7 @@ class R2Block(nn.Module):
         hidden, frames, queries = None, [], []
         for step in range(video.shape[2]):
             layer = video.shape[2] - 1 - step
-            places = self.map_video(video[:, :, layer])  # (B, L, 1 + P, C), Eq. 2
+            places = self.map_video(video[:, :, layer].flatten(1, 2)).unflatten(1, (-1, video.shape[3]))  # Eq. 2
             tokens = self.map_text(text[:, :, layer])  # (B, N, C), Eq. 3
             frames.append(places[:, :, 0])
             queries.append(self.pool(tokens, text_mask).squeeze(1))

@@ -34,6 +34,9 @@ class R2TuningConfig:
     drop_path: float = 0.1
     input_dropout: float = 0.5
     """before both linear layers of both maps; in the released code, not in the paper"""
+    drop_features: bool = False
+    """drop a feature of all clips, or all words, of a sample at once: what is dropped in one clip could be read off the
+    next; not in the paper"""
     time_endpoints: bool = True
     """join to each clip where it starts and ends in the video; in the released code, not in the paper"""
     centre_videos: bool = False
@@ -56,6 +59,9 @@ class R2TuningConfig:
     as in the paper"""
     num_timesteps: int = 4
     """T of the spiking parts"""
+    decoding: Literal["points", "expected_iou"] = "points"
+    """`points`: each proposes a window, ranked by its foreground probability, as in the paper; `expected_iou`: all windows
+    between two clip edges, ranked by what the points agree on (see `clipwise.decoding`)"""
     top: int = 50
     """windows taken by score before suppression"""
     nms_threshold: float = 0.7
