@@ -58,8 +58,8 @@ PARTS = (
         (
             "experiments/tools/random_features.py --out {out}/features --layers 4 {--queries 256 16 8 --distinct 16|"
             "--queries 4 2 2 --distinct 2}",
-            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}} --set training.epochs=1"
-            " {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
+            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}}"
+            " --set training.epochs=1 {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
         ),
         15,
     ),

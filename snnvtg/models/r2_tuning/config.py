@@ -13,7 +13,6 @@ from snnvtg.neurons import LIFParameters
 LARGEST = 2**16
 """no width or number of any model is above it"""
 Spiking = Literal["none", "ffn", "heads", "both"]
-Match = Literal["none", "hidden", "calibrated"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ class R2TuningConfig:
     """where on its stretch of clips a point stands: `start` is the paper's frame index, `centre` the middle of it"""
     saliency_from: Literal["cosine", "class"] = "cosine"
     """the score of a clip: Eq. 14, or the foreground probability, as for TVSum and YouTube Highlights"""
-    match: Match = "none"
-    """add to the foreground logit a learned multiple of the cosine of clip and query: of the `hidden` state, Eq. 14, or
-    of the class token and query that the `calibrated` losses hold together; not in the paper"""
+    saliency_of: Literal["hidden", "frames"] = "hidden"
+    """which clips the cosine of Eq. 14 is of: the `hidden` state of the last step, as in the paper, or the class tokens
+    of the last layer in the space that calibration shares with the query; the saliency loss trains the same"""
+    foreground_reads_saliency: bool = False
+    """add a learned multiple of that cosine to the foreground logit; not in the paper"""
     product: bool = False
     """refine, in place of a clip, the clip added to its product with the pooled query; not in the paper"""
     spiking: Spiking = "none"
@@ -60,8 +61,8 @@ class R2TuningConfig:
     num_timesteps: int = 4
     """T of the spiking parts"""
     decoding: Literal["points", "expected_iou"] = "points"
-    """`points`: each proposes a window, ranked by its foreground probability, as in the paper; `expected_iou`: all windows
-    between two clip edges, ranked by what the points agree on (see `clipwise.decoding`)"""
+    """`points`: each proposes a window, ranked by its foreground probability, as in the paper; `expected_iou`: all
+    windows between two clip edges, ranked by what the points agree on (see `clipwise.decoding`)"""
     top: int = 50
     """windows taken by score before suppression"""
     nms_threshold: float = 0.7

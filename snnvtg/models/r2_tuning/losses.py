@@ -152,6 +152,6 @@ def _drawn(mask: Tensor) -> Tensor:
 def _foreign(output: R2Output, batch: Batch) -> Tensor:
     """Cosine of each video's clips with the other queries of the batch (B, B, L), −inf where it is no negative."""
     clips = F.normalize(output.clips.float(), dim=-1)
-    cosine = torch.einsum("bld,qd->bql", clips, F.normalize(output.queries[:, -1].float(), dim=-1))
+    cosine = torch.einsum("bld,qd->bql", clips, F.normalize(output.query.float(), dim=-1))
     differs = ~same_text(batch, clips.device).unsqueeze(-1) & batch.video_mask.unsqueeze(1)
     return cosine.masked_fill(~differs, -torch.inf)

@@ -55,7 +55,7 @@ class R2Tuning(GroundingModel):
         self.pyramid = Pyramid(config.width, len(config.strides))
         self.foreground, self.boundary = self._head(1), self._head(2)
         self.reach = nn.Parameter(torch.ones(len(config.strides)))
-        self.match_gain = None if config.match == "none" else nn.Parameter(torch.tensor(5.0))
+        self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
 
     @property
     def needs(self) -> Needs:
@@ -78,14 +78,20 @@ class R2Tuning(GroundingModel):
         refined = self.block(video, batch.video_mask, text, batch.text_mask, self.num_timesteps)
         levels, mask = self.pyramid(refined.hidden, batch.video_mask)
         points = pyramid_points(batch.video.shape[1], self.config.strides, self.config.point_place, batch.video.device)
-        saliency = _cosine(refined.hidden, refined.queries[:, -1])
+        clips, query = self._compared(refined)
+        saliency = nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)  # Eq. 14
+        foreground = self._told(self.foreground, levels, mask).squeeze(-1)
+        if self.saliency_gain is not None:
+            gained = _over_levels(saliency, batch.video_mask, self.config.strides)
+            foreground = foreground + self.saliency_gain * gained
         return R2Output(
             points=points,
             point_mask=mask,
-            class_logits=self._told(self.foreground, levels, mask).squeeze(-1) + self._match(refined, saliency, batch),
+            class_logits=foreground,
             distances=self._told(self.boundary, levels, mask).exp() * self.reach[points.level].unsqueeze(-1),
             saliency=saliency,
-            clips=refined.hidden,
+            clips=clips,
+            query=query,
             frames=refined.frames,
             queries=refined.queries,
         )
@@ -139,17 +145,11 @@ class R2Tuning(GroundingModel):
             video = torch.cat([video, _endpoints(batch).expand(*video.shape[:-1], ENDPOINTS)], -1)
         return video, text
 
-    def _match(self, refined: Refined, saliency: Tensor, batch: Batch) -> Tensor | float:
-        """A learned multiple of the cosine of clip and query, averaged over the clips of each point (B, M)."""
-        if self.match_gain is None:
-            return 0.0
-        cosine = saliency if self.config.match == "hidden" else _cosine(refined.frames[:, -1], refined.queries[:, -1])
-        return self.match_gain * _over_levels(cosine, batch.video_mask, self.config.strides)
-
-
-def _cosine(clips: Tensor, query: Tensor) -> Tensor:
-    """Eq. 14: clips (B, L, C), query (B, C) -> (B, L)."""
-    return nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)
+    def _compared(self, refined: Refined) -> tuple[Tensor, Tensor]:
+        """The clips (B, L, C) and the query (B, C) whose cosine is the saliency."""
+        if self.config.saliency_of == "hidden":
+            return refined.hidden, refined.queries[:, -1]
+        return refined.frames[:, 0], refined.queries[:, 0]
 
 
 def _endpoints(batch: Batch) -> Tensor:

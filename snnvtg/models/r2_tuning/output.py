@@ -19,9 +19,11 @@ class R2Output:
     distances: Tensor
     """(B, M, 2): from the point back to the start and on to the end, in strides, above 0"""
     saliency: Tensor
-    """(B, L): cosine of hidden state and pooled query"""
+    """(B, L): cosine of `clips` and `query`"""
     clips: Tensor
-    """h (B, L, C)"""
+    """(B, L, C): h, or what the setting `saliency_of` puts in its place"""
+    query: Tensor
+    """(B, C): the pooled query of the same step"""
     frames: Tensor
     """(B, K, L, C): class tokens in the common space, the last layer first"""
     queries: Tensor

@@ -83,8 +83,8 @@ def test_a_query_without_saliency_adds_nothing():
 def test_batch_negatives_are_the_videos_clips_under_other_words():
     config = R2LossConfig(temperature=1.0, saliency_positives="all", saliency_negatives="batch")
     clips = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 1.0]]])
-    queries = torch.tensor([[[2.0, 0.0]], [[0.0, 3.0]], [[0.0, 4.0]]])
-    output = SimpleNamespace(saliency=torch.ones(3, 1), clips=clips, queries=queries)
+    query = torch.tensor([[2.0, 0.0], [0.0, 3.0], [0.0, 4.0]])
+    output = SimpleNamespace(saliency=torch.ones(3, 1), clips=clips, query=query)
     asked = tuple(SimpleNamespace(query=text) for text in ("a", "b", "b"))  # the same words are no negative
     batch = SimpleNamespace(
         queries=asked, video_mask=torch.ones(3, 1, dtype=torch.bool), saliency=torch.ones(3, 1)

@@ -15,8 +15,14 @@ VARIANTS = [
     {},
     {"num_layers": 1},
     {"num_layers": 3, "strides": (1,)},
-    {"num_layers": 1, "time_endpoints": False, "centre_videos": True, "match": "calibrated", "product": True},
-    {"match": "hidden", "point_place": "centre"},
+    {
+        "num_layers": 1,
+        "time_endpoints": False,
+        "centre_videos": True,
+        "foreground_reads_saliency": True,
+        "product": True,
+    },
+    {"saliency_of": "frames", "foreground_reads_saliency": True, "point_place": "centre"},
     {"spiking": "both"},
     {"num_layers": 1, "spiking": "ffn"},
 ]
@@ -92,6 +98,10 @@ def test_saliency_is_the_cosine_of_a_clip_and_the_query_of_the_last_step(built, 
     output = built()(layered_batch())
     h, q = output.clips[1, 3], output.queries[1, -1]
     torch.testing.assert_close(output.saliency[1, 3], h @ q / (h.norm() * q.norm()))
+    # or, as a setting, of the last layer's class token, which comes first, and its query
+    output = built(saliency_of="frames")(layered_batch())
+    v, q = output.frames[1, 0, 3], output.queries[1, 0]
+    torch.testing.assert_close(output.saliency[1, 3], v @ q / (v.norm() * q.norm()))
 
 
 @torch.no_grad()
@@ -119,10 +129,10 @@ def test_centred_videos_lose_what_all_their_clips_share(built, layered_batch):
 
 
 @torch.no_grad()
-def test_the_match_is_averaged_over_the_clips_of_a_point(built, layered_batch):
-    with_match, batch = built(match="hidden"), layered_batch([1])  # five clips
+def test_the_saliency_a_point_reads_is_averaged_over_its_clips(built, layered_batch):
+    reading, batch = built(foreground_reads_saliency=True), layered_batch([1])  # five clips
     without = built()
-    added = (with_match(batch).class_logits - without(batch).class_logits)[0] / with_match.match_gain
+    added = (reading(batch).class_logits - without(batch).class_logits)[0] / reading.saliency_gain
     cosine = without(batch).saliency[0]
     torch.testing.assert_close(added[:5], cosine)
     torch.testing.assert_close(added[8], cosine[4])  # the last pair has one clip
@@ -143,6 +153,33 @@ def test_windows_are_read_off_points_and_suppressed(built, layered_batch):
     expected = [(1.0, 3.0, sigmoid[0]), (2.0, 9.0, sigmoid[1])]
     assert [pytest.approx(window) for window in found.pred_relevant_windows] == expected
     assert found.pred_saliency_scores == pytest.approx(output.saliency[0].tolist())
+
+
+@torch.no_grad()
+def test_agreement_answers_with_what_most_points_propose(built, layered_batch):
+    model, batch = built(decoding="expected_iou", strides=(1,)), layered_batch([0])
+    output = model(batch)
+    # three points of logit 1 say [2, 5], one of logit 1.2 says [6, 8]
+    logits = torch.full_like(output.class_logits, -20.0)
+    logits[0, [2, 3, 4]], logits[0, 6] = 1.0, 1.2
+    place = output.points.place
+    distances = torch.stack([place - 2, 5 - place], -1).unsqueeze(0)
+    distances[0, 6] = torch.tensor([0.0, 2.0])
+    output = dataclasses.replace(output, class_logits=logits, distances=distances)
+    assert model.predict(output, batch)[0].pred_relevant_windows[0][:2] == (2.0, 5.0)
+    alone = built(strides=(1,)).predict(output, batch)[0]
+    assert alone.pred_relevant_windows[0][:2] == (6.0, 8.0)
+
+
+@torch.no_grad()
+def test_dropped_features_are_gone_from_every_place_of_a_sample(built):
+    torch.manual_seed(0)
+    block = built(drop_features=True, input_dropout=0.5).train().block
+    block.map_video = block.map_video[:2]  # normalisation and dropout alone
+    told = block.map_video(torch.randn(2, 50, 8))
+    gone = told == 0
+    assert (gone == gone[:, :1]).all() and gone.any() and not gone.all()
+    assert (gone[0] != gone[1]).any()
 
 
 @torch.no_grad()
