@@ -120,12 +120,16 @@ class GroundingModel(nn.Module, ABC):
         return cls.relevance is not GroundingModel.relevance or cls.search is not GroundingModel.search
 
     def video_vectors(self, videos: Batch) -> VideoVectors:
-        """Directions of videos that no query is needed for, for a store that is searched by products. Optional."""
-        raise InputError(f"{type(self).__name__} has no vectors to search by (no `video_vectors`); choose another model")
+        """Vectors of videos that no query is needed for, for a store that is searched by products. Optional."""
+        raise InputError(
+            f"{type(self).__name__} has no vectors to search by (no `video_vectors`); choose another model"
+        )
 
     def query_vectors(self, queries: Batch) -> Tensor:
-        """The directions (Q, d) that are compared with those of `video_vectors`; the queries come without videos."""
-        raise InputError(f"{type(self).__name__} has no vectors to search by (no `query_vectors`); choose another model")
+        """The vectors (Q, d) that `video_vectors` are multiplied with; the queries come without videos. Optional."""
+        raise InputError(
+            f"{type(self).__name__} has no vectors to search by (no `query_vectors`); choose another model"
+        )
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""

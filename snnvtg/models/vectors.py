@@ -1,4 +1,4 @@
-"""Videos as directions to be searched among: what a store keeps of them, and how a query's direction scores them."""
+"""Videos as vectors to be searched among: what a store keeps of them, and where in one of them the best ones lie."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class VideoVectors:
-    """V videos of M segments each; a segment covers an equal share of its video, in order.
+    """V videos of M segments each, which cover equal shares of their video in order.
 
-    A video's score for a query's direction q is clip_weight · max over its segments of clip · q, plus
-    (1 − clip_weight) · whole · q.
+    A video's score for the query vector q is the largest product of q and one of its segments. What a model knows of a
+    whole video is in every segment of it: w·c_i·q + (1 − w)·f·q has its largest value where (w c_i + (1 − w) f)·q has.
     """
 
-    clips: Tensor
-    """(V, M, d) of unit length"""
-    clip_mask: Tensor
+    segments: Tensor
+    """(V, M, d)"""
+    mask: Tensor
     """(V, M) bool, True where real, padding at the end"""
-    whole: Tensor
-    """(V, d) of unit length: the video at large"""
-    clip_weight: float
 
     def scores(self, queries: Tensor) -> Tensor:
-        """queries (Q, d) of unit length -> (Q, V)."""
-        clips = torch.einsum("qd,vmd->qvm", queries, self.clips).masked_fill(~self.clip_mask, -torch.inf)
-        return self.clip_weight * clips.amax(-1) + (1 - self.clip_weight) * queries @ self.whole.T
+        """queries (Q, d) -> (Q, V)."""
+        products = torch.einsum("qd,vmd->qvm", queries, self.segments)
+        return products.masked_fill(~self.mask, -torch.inf).amax(-1)
 
 
 def best_run(scores: Tensor) -> tuple[int, int]:

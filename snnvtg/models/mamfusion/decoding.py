@@ -1,6 +1,5 @@
 """Where in a video: the clips around the one that matches best."""
 
-import torch
 from torch import Tensor
 
 from snnvtg.models.vectors import best_run

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from snnvtg.models.losses import info_nce, triplet_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
-from snnvtg.models.mamfusion.output import MamFusionOutput, Match
+from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
 from snnvtg.records import Batch
 
 
@@ -27,7 +27,7 @@ def mamfusion_losses(
 
 
 def retrieval_losses(
-    match: Match, positive: Tensor, config: MamFusionLossConfig, hardest: bool
+    match: PairScores, positive: Tensor, config: MamFusionLossConfig, hardest: bool
 ) -> dict[str, Tensor]:
     """InfoNCE and triplets, from queries to videos and back, of each branch; positive (B, V)."""
     terms = {}

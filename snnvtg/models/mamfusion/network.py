@@ -22,7 +22,7 @@ from snnvtg.models.mamfusion.config import MamFusionConfig
 from snnvtg.models.mamfusion.decoding import best_moment
 from snnvtg.models.mamfusion.fusion import BatchFusion, PairFusion
 from snnvtg.models.mamfusion.losses import mamfusion_losses
-from snnvtg.models.mamfusion.output import MamFusionOutput, Match, Videos
+from snnvtg.models.mamfusion.output import EncodedVideos, MamFusionOutput, PairScores
 from snnvtg.models.mamfusion.presets import CONFIGS, PAPER, TRAININGS
 from snnvtg.models.mamfusion.spiking import SpikingHead
 from snnvtg.models.vectors import VideoVectors
@@ -101,7 +101,7 @@ class MamFusion(GroundingModel):
         """Eq. 1: (B, N, d) -> (B, d)."""
         return self.pool_query(words, text_mask).squeeze(1)
 
-    def encode_videos(self, video: Tensor, valid_mask: Tensor) -> Videos:
+    def encode_videos(self, video: Tensor, valid_mask: Tensor) -> EncodedVideos:
         """video (V, L, in), valid_mask (V, L) -> both branches, the frames pooled by Eq. 2."""
         clips = segment_weights(valid_mask, self.config.num_clips).to(video.dtype) @ video
         encoded = self.clips(clips, valid_mask.new_ones(clips.shape[:2]))
@@ -111,9 +111,9 @@ class MamFusion(GroundingModel):
             rows = torch.where(fits[:, None, None], video[:, : self.config.max_frames], shares @ video)
             video, valid_mask = rows, valid_mask[:, : self.config.max_frames]
         frames = self.pool_frames(self.frames(video, valid_mask), valid_mask).squeeze(1)
-        return Videos(encoded, frames)
+        return EncodedVideos(encoded, frames)
 
-    def match(self, words: Tensor, text_mask: Tensor, videos: Videos) -> tuple[Match, Tensor]:
+    def match(self, words: Tensor, text_mask: Tensor, videos: EncodedVideos) -> tuple[PairScores, Tensor]:
         """Every query beside every video as a search compares them, and the query vectors (Q, V, d) or (Q, d)."""
         if self.fusion is None:
             queries = self.sentence(words, text_mask)
@@ -122,15 +122,15 @@ class MamFusion(GroundingModel):
         size, masks = fused_words.shape[:2], text_mask.unsqueeze(1).expand(-1, len(videos.clips), -1)
         queries = self.sentence(fused_words.flatten(0, 1), masks.flatten(0, 1)).unflatten(0, size)
         compared = (("query", queries), ("clips", fused_clips), ("frames", videos.frames))
-        return Match.of_pairs(*(self.as_compared(name, x) for name, x in compared)), queries
+        return PairScores.of_pairs(*(self.as_compared(name, x) for name, x in compared)), queries
 
-    def match_unfused(self, queries: Tensor, videos: Videos) -> Match:
+    def match_unfused(self, queries: Tensor, videos: EncodedVideos) -> PairScores:
         """queries (Q, d) beside every video, by what is known of each alone."""
         compared = (("query", queries), ("clips", videos.clips), ("frames", videos.frames))
-        return Match.of_vectors(*(self.as_compared(name, x) for name, x in compared))
+        return PairScores.of_vectors(*(self.as_compared(name, x) for name, x in compared))
 
     def as_compared(self, name: str, x: Tensor) -> Tensor:
-        """Vectors (..., d) of `query`, `clips` or `frames` through the spiking head of that name, where there is one."""
+        """Vectors (..., d) of `query`, `clips` or `frames` through the spiking head of that name, if there is one."""
         return x if self.heads is None else self.heads[name](x, self.num_timesteps)
 
     def losses(self, output: MamFusionOutput, batch: Batch) -> dict[str, Tensor]:
@@ -147,11 +147,11 @@ class MamFusion(GroundingModel):
         """As GroundingModel."""
         return output.own(output.match.score(self.config.clip_weight))
 
-    def index(self, videos: Batch) -> Videos:
+    def index(self, videos: Batch) -> EncodedVideos:
         """As GroundingModel: both branches."""
         return self.encode_videos(videos.video, videos.video_mask)
 
-    def search(self, queries: Batch, videos: Videos) -> Tensor:
+    def search(self, queries: Batch, videos: EncodedVideos) -> Tensor:
         """As GroundingModel: the fused score of every pair."""
         match, _ = self.match(*self.encode_words(queries), videos)
         return match.score(self.config.clip_weight)
@@ -160,8 +160,9 @@ class MamFusion(GroundingModel):
         """As GroundingModel: what the branches give, before fusion."""
         encoded = self.index(videos)
         clips, frames = self.as_compared("clips", encoded.clips), self.as_compared("frames", encoded.frames)
-        mask = clips.new_ones(clips.shape[:2], dtype=torch.bool)
-        return VideoVectors(F.normalize(clips, dim=-1), mask, F.normalize(frames, dim=-1), self.config.clip_weight)
+        share = self.config.clip_weight
+        segments = share * F.normalize(clips, dim=-1) + (1 - share) * F.normalize(frames, dim=-1).unsqueeze(1)
+        return VideoVectors(segments, clips.new_ones(clips.shape[:2], dtype=torch.bool))
 
     def query_vectors(self, queries: Batch) -> Tensor:
         """As GroundingModel: the sentence before fusion."""

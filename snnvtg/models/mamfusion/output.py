@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Videos:
+class EncodedVideos:
     """V videos as the branches give them, before any query is known."""
 
     clips: Tensor
@@ -17,7 +17,7 @@ class Videos:
 
 
 @dataclass(frozen=True)
-class Match:
+class PairScores:
     """Q queries beside V videos: unnormalised products and cosines."""
 
     clip_dots: Tensor
@@ -30,13 +30,13 @@ class Match:
     """(Q, V)"""
 
     @classmethod
-    def of_vectors(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "Match":
+    def of_vectors(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "PairScores":
         """queries (Q, d), clips (V, M, d), frames (V, d): vectors that know nothing of one another."""
         clip_dots = torch.einsum("qd,vmd->qvm", queries, clips)
         return cls._normed(clip_dots, queries @ frames.T, _norm(queries).unsqueeze(1), _norm(clips), _norm(frames))
 
     @classmethod
-    def of_pairs(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "Match":
+    def of_pairs(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "PairScores":
         """queries (Q, V, d), clips (Q, V, M, d), frames (V, d): vectors made for each pair."""
         clip_dots = (clips @ queries.unsqueeze(-1)).squeeze(-1)
         return cls._normed(clip_dots, (frames * queries).sum(-1), _norm(queries), _norm(clips), _norm(frames))
@@ -44,7 +44,7 @@ class Match:
     @classmethod
     def _normed(
         cls, clip_dots: Tensor, frame_dots: Tensor, queries: Tensor, clips: Tensor, frames: Tensor
-    ) -> "Match":
+    ) -> "PairScores":
         return cls(clip_dots, clip_dots / (queries.unsqueeze(-1) * clips), frame_dots, frame_dots / (queries * frames))
 
     def score(self, clip_weight: float) -> Tensor:
@@ -62,9 +62,9 @@ class MamFusionOutput:
 
     owner: Tensor
     """(B,) int64: which of the V videos is the query's own"""
-    match: Match
+    match: PairScores
     """by the vectors that a search compares"""
-    unfused: Match | None
+    unfused: PairScores | None
     """by the vectors before fusion; None where there is no fusion of pairs"""
     queries: Tensor
     """(B, d): what the diversity loss keeps apart"""
