@@ -121,15 +121,11 @@ class GroundingModel(nn.Module, ABC):
 
     def video_vectors(self, videos: Batch) -> VideoVectors:
         """Vectors of videos that no query is needed for, for a store that is searched by products. Optional."""
-        raise InputError(
-            f"{type(self).__name__} has no vectors to search by (no `video_vectors`); choose another model"
-        )
+        raise InputError(f"{type(self).__name__} has no `video_vectors` to search by; choose another model")
 
     def query_vectors(self, queries: Batch) -> Tensor:
         """The vectors (Q, d) that `video_vectors` are multiplied with; the queries come without videos. Optional."""
-        raise InputError(
-            f"{type(self).__name__} has no vectors to search by (no `query_vectors`); choose another model"
-        )
+        raise InputError(f"{type(self).__name__} has no `query_vectors` to search by; choose another model")
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""

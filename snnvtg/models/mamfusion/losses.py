@@ -7,12 +7,9 @@ from torch.nn import functional as F
 from snnvtg.models.losses import info_nce, triplet_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
 from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
-from snnvtg.records import Batch
 
 
-def mamfusion_losses(
-    output: MamFusionOutput, batch: Batch, config: MamFusionLossConfig, epoch: int
-) -> dict[str, Tensor]:
+def mamfusion_losses(output: MamFusionOutput, config: MamFusionLossConfig, epoch: int) -> dict[str, Tensor]:
     """Every term, weighted; from `hard_negatives_from` on, triplets meet the best-scored negative only."""
     videos = torch.arange(output.match.frame_dots.shape[1], device=output.owner.device)
     positive = output.owner.unsqueeze(1) == videos  # (B, V)

@@ -135,7 +135,7 @@ class MamFusion(GroundingModel):
 
     def losses(self, output: MamFusionOutput, batch: Batch) -> dict[str, Tensor]:
         """As GroundingModel."""
-        return mamfusion_losses(output, batch, self.config.loss, self.epoch)
+        return mamfusion_losses(output, self.config.loss, self.epoch)
 
     def predict(self, output: MamFusionOutput, batch: Batch) -> list[Prediction]:
         """As GroundingModel: one window, the clips of the query's own video around its best one."""
