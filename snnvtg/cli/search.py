@@ -13,8 +13,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from snnvtg.cli.command import run
-from snnvtg.cli.options import Checked
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -26,7 +25,7 @@ MOST_EXACT = 100_000
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(CommandOptions):
     """Search a store."""
 
     reads: ClassVar[dict[str, str]] = {"store": "no such store; make one with experiments/index.py"}
