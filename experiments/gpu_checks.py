@@ -50,8 +50,10 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        80,
+        70,
     ),
+    # a step of every other model, against the CPU
+    Part("models", (f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",), 10),
     # four layers of CLIP with their patches, at the paper's width
     Part(
         "r2-tuning",

@@ -27,7 +27,7 @@ TINY = MRNetConfig(
 FORMS = {
     "map": {},
     "moments": {"head": "moments"},
-    "match": {"match_space": 4, "contrastive_gain": 2.0, "saliency_gain": 2.0, "decoding": "expected_iou"},
+    "match": {"match_space": 4, "contrastive_gain": 2.0, "saliency_gain": 2.0},
     "standardised": {"features": "standardised", "text_pooling": "attentive"},
     "spiking": {"spiking": "both"},
 }
