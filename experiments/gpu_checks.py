@@ -52,14 +52,15 @@ PARTS = (
         ),
         60,
     ),
-    # every model and its spiking forms: trained, measured, under the controls
+    # every model and its spiking forms: a step against the CPU, then trained and measured
     Part(
         "models",
         (
+            f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
             "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
             " --set training.epochs={4|1} --runs {out}/runs --out {out}/comparison.csv",
         ),
-        30,
+        40,
     ),
     # four layers of CLIP with their patches, at the paper's width
     Part(
