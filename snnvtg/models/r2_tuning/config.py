@@ -40,6 +40,9 @@ class R2TuningConfig:
     """join to each clip where it starts and ends in the video; in the released code, not in the paper"""
     centre_videos: bool = False
     """subtract from each place of a frame (class token, each patch) its mean over the video; not in the paper"""
+    standardise: bool = False
+    """divide each feature of clips and words by its deviation over the training set, words less their mean: LayerNorm
+    alone leaves large features large; for one layer only, not in the paper"""
     strides: tuple[int, ...] = (1, 2, 4, 8)
     """clips between two points of each level of the pyramid: powers of two from 1; one level for highlights"""
     centre_radius: float = 1.5
@@ -81,6 +84,10 @@ class R2TuningConfig:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
         if not self.strides or self.strides[0] != 1 or any(b != 2 * a for a, b in pairwise(self.strides)):
             raise InputError(f"strides: expected 1 and its doubles, as 1,2,4,8, got {self.strides}")
+        if self.standardise and not self.degenerate:
+            raise InputError(
+                f"standardise: expected false with num_layers={self.num_layers}, of videos on disk"
+            )
         if not 0 < self.centre_radius < math.inf:
             raise InputError(f"centre_radius: expected a finite number above 0, got {self.centre_radius}")
         if not 0 <= self.nms_threshold <= 1:
