@@ -33,6 +33,8 @@ class R2TuningConfig:
     drop_path: float = 0.1
     input_dropout: float = 0.5
     """before both linear layers of both maps; in the released code, not in the paper"""
+    head_dropout: float = 0.0
+    """inside the convolutional heads where they do not spike; not in the paper"""
     drop_features: bool = False
     """drop a feature of all clips, or all words, of a sample at once: what is dropped in one clip could be read off the
     next; not in the paper"""
@@ -79,7 +81,7 @@ class R2TuningConfig:
                 raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
-        for name in ("drop_path", "input_dropout"):
+        for name in ("drop_path", "input_dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
         if not self.strides or self.strides[0] != 1 or any(b != 2 * a for a, b in pairwise(self.strides)):

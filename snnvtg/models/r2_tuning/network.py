@@ -128,7 +128,7 @@ class R2Tuning(GroundingModel):
     def _head(self, out: int) -> nn.Module:
         if self.config.spiking in ("heads", "both"):
             return SpikingConvHead(self.config.width, out, self.config.lif)
-        return ConvHead(self.config.width, out)
+        return ConvHead(self.config.width, out, dropout=self.config.head_dropout)
 
     def _told(self, head: nn.Module, levels: Tensor, mask: Tensor) -> Tensor:
         if isinstance(head, SpikingConvHead):
