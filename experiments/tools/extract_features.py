@@ -17,13 +17,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.features import check_file_name
 from snnvtg.errors import InputError
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Extract CLIP features."""
 
     videos: tuple[Path, ...]
@@ -41,6 +41,10 @@ class Options:
     """with --layers: jsonl files whose queries' tokens are written beside, to OUT_text"""
     batch_size: int = 32
     device: str = "cpu"
+
+    def kept(self) -> str:
+        """As CommandOptions: the files that are finished."""
+        return f"what is finished is in {self.out}; the same command goes on"
 
 
 def main(options: Options) -> None:

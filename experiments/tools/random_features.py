@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data import write_annotations
 from snnvtg.errors import InputError
 from snnvtg.records import Query
@@ -30,7 +30,7 @@ PLACES, LAYER_WIDTH = 50, 768
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Make random features."""
 
     out: Path
