@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "DataSource": "snnvtg.data.source",
     "DataSplits": "snnvtg.data.dataset",
+    "SyntheticConfig": "snnvtg.data.synthetic_config",
     "load_data": "snnvtg.surface",
     "GroundingModel": "snnvtg.models",
     "Recipe": "snnvtg.models",

@@ -10,8 +10,10 @@ PACKAGE = ROOT / "snnvtg"
 FLOORS = [
     {
         "backends",
+        "claims",
         "errors",
         "files",
+        "interrupts",
         "lazy",
         "leaf_ops",
         "markup",
@@ -21,6 +23,7 @@ FLOORS = [
         "plugins",
         "records",
         "reporting",
+        "terminal",
     }
     | {"windows"},
     {"neurons", "scan", "data", "metrics"},

@@ -65,6 +65,11 @@ class Options(CheckpointOptions, DataOptions):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}")
 
+    def kept(self) -> str:
+        """As CommandOptions: the demo's epochs, and files that may be of different runs."""
+        trained = f"; epochs of the demo are kept in {self.runs}" if self.checkpoint is None else ""
+        return f"no file in {self.out} is half written, but some may be of an earlier run{trained}; run it again"
+
 
 def main(options: Options) -> None:
     """Count, price, draw, write."""
