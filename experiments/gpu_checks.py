@@ -50,7 +50,18 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        95,
+        80,
+    ),
+    # four layers of CLIP with their patches, at the paper's width
+    Part(
+        "r2-tuning",
+        (
+            "experiments/tools/random_features.py --out {out}/features --layers 4 {--queries 256 16 8 --distinct 16|"
+            "--queries 4 2 2 --distinct 2}",
+            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}}"
+            " --set training.epochs=1 {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
+        ),
+        15,
     ),
     Part(
         "cupy",

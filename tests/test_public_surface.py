@@ -76,6 +76,8 @@ def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loa
         "evaluate": "--submission nowhere.jsonl --annotations nowhere.jsonl",
         "compare": "--first nowhere.jsonl --second nowhere.jsonl --annotations nowhere.jsonl",
         "compare_models": "--data nowhere",
+        "index": "--checkpoint nowhere.pt --data . --out store",
+        "search": "--store nowhere --query words",
         "ground": "--features nowhere.npz --text nowhere.txt --query words",
     }
     assert {name.replace("_", "-") for name in lines} == set(COMMANDS)

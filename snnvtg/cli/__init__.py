@@ -15,6 +15,8 @@ COMMANDS = {
     "energy-report": "what a trained model costs under every published convention",
     "ground": "ask a trained model for a moment in words",
     "cross-validate": "how good is a setting, without opening the test split",
+    "index": "put videos into a store that is searched in words",
+    "search": "ask a store in words: which video, and where in it",
     "video-retrieval": "which video holds the moment: every query against every video",
 }
 """name -> what it does; the module has underscores"""

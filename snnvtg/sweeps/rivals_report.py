@@ -6,6 +6,7 @@ import pandas as pd
 
 from snnvtg.markup import markdown_table
 from snnvtg.sweeps.comparison import SweepResults, differences
+from snnvtg.sweeps.measures import RANKED
 from snnvtg.sweeps.report import CONTROLS_IN_WORDS, NOTHING, control_table, spread, verdict
 from snnvtg.sweeps.rivals import published
 
@@ -13,7 +14,7 @@ CAPTION = (
     "Mean ± standard deviation over seeds. Energy is an estimate, 45 nm fp32 arithmetic, in brackets the lowest and "
     "highest of all cost models. Latency: the median of one query alone; peak: memory of one training step beyond "
     "what stays between steps; seconds: training, accuracy and energy. SumR beside models that answer moments: how "
-    "they rank videos, for which they were not trained."
+    f"they rank the videos of {RANKED} queries, for which they were not trained."
 )
 
 

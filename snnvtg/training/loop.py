@@ -101,11 +101,13 @@ class _Run:
     def one_epoch(self) -> dict[str, float]:
         """Train one epoch, validate, and keep the weights if they are the best so far."""
         self.model.train()
+        self.model.begin_epoch(self.epoch)
+        together = self.model.needs.videos_together
         # seeded anew each epoch, so that a resumed run draws what an uninterrupted one would
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
-        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed):
+        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
         self.epoch += 1
         metrics, _ = self._validate()

@@ -1,0 +1,56 @@
+"""The losses of MamFusion: InfoNCE and triplets of both branches, and the diversity of one video's queries."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnvtg.models.losses import info_nce, triplet_loss
+from snnvtg.models.mamfusion.config import MamFusionLossConfig
+from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
+
+
+def mamfusion_losses(output: MamFusionOutput, config: MamFusionLossConfig, epoch: int) -> dict[str, Tensor]:
+    """Every term, weighted; from `hard_negatives_from` on, triplets meet the best-scored negative only."""
+    videos = torch.arange(output.match.frame_dots.shape[1], device=output.owner.device)
+    positive = output.owner.unsqueeze(1) == videos  # (B, V)
+    hardest = epoch >= config.hard_negatives_from
+    terms = retrieval_losses(output.match, positive, config, hardest)
+    if output.unfused is not None and config.unfused:
+        unfused = retrieval_losses(output.unfused, positive, config, hardest)
+        terms |= {f"unfused_{name}": config.unfused * value for name, value in unfused.items()}
+    same_video = positive.float() @ positive.float().T > 0
+    options = {"scale": config.diversity_scale, "margin": config.diversity_margin}
+    return terms | {"diversity": config.diversity * diversity_loss(output.queries, same_video, **options)}
+
+
+def retrieval_losses(
+    match: PairScores, positive: Tensor, config: MamFusionLossConfig, hardest: bool
+) -> dict[str, Tensor]:
+    """InfoNCE and triplets, from queries to videos and back, of each branch; positive (B, V)."""
+    terms = {}
+    for branch, weight, dots, cosines in (
+        ("clip", config.clip_nce, match.clip_dots.amax(-1), match.clip_cosines.amax(-1)),
+        ("frame", config.frame_nce, match.frame_dots, match.frame_cosines),
+    ):
+        logits, temperature = (dots, 1.0) if config.nce_logits == "dot" else (cosines, config.temperature)
+        nce = info_nce(logits, positive, temperature) + info_nce(logits.T, positive.T, temperature)
+        triplets = [triplet_loss(s, p, config.margin, hardest=hardest) for s, p in _both_ways(cosines, positive)]
+        terms |= {f"{branch}_nce": weight * nce, f"{branch}_triplet": config.triplet * sum(triplets)}
+    return terms
+
+
+def _both_ways(similarity: Tensor, positive: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    return (similarity, positive), (similarity.T, positive.T)
+
+
+def diversity_loss(queries: Tensor, same_video: Tensor, *, scale: float, margin: float) -> Tensor:
+    """Σ_i log(1 + Σ_j exp(scale (cos_ij + margin))) / B, j over the other queries of the video of i.
+
+    queries (B, d), same_video (B, B) bool.
+    """
+    directions = F.normalize(queries.float(), dim=-1)
+    exponents = scale * (directions @ directions.T + margin)
+    others = same_video & ~torch.eye(len(queries), dtype=torch.bool, device=queries.device)
+    exponents = exponents.masked_fill(~others, -torch.inf)
+    nothing = exponents.new_zeros(len(queries), 1)  # the 1 of the logarithm
+    return torch.cat([nothing, exponents], 1).logsumexp(1).mean()
