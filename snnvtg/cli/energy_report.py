@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from snnvtg.claims import claimed
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
 from snnvtg.errors import InputError
-from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Options(CheckpointOptions, DataOptions):
 
 def main(options: Options) -> None:
     """Count, price, draw, write."""
-    check_writable(options.out / "report.md")
     from snnvtg.cli.energy_work import report_on
 
-    report_on(options)
+    with claimed(options.out / "report.md"):
+        report_on(options)
 
 
 def start() -> None:
