@@ -19,10 +19,10 @@ from typing import ClassVar, Literal
 
 import tyro
 
+from snnvtg.claims import claimed
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
 from snnvtg.errors import InputError
-from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,18 @@ class Options(CheckpointOptions, DataOptions):
         if self.train_twins and self.network is not None:
             raise InputError("--train-twins: trains the twins of a --checkpoint; --network brings no data to train on")
 
+    def kept(self) -> str:
+        """As CommandOptions: the demo's epochs, and files that may be of different runs."""
+        trained = f"; epochs of the demo are kept in {self.runs}" if self.checkpoint is None else ""
+        return f"no file in {self.out} is half written, but some may be of an earlier run{trained}; run it again"
+
 
 def main(options: Options) -> None:
     """Count, price, draw, write."""
-    check_writable(options.out / "report.md")
     from snnvtg.cli.energy_work import report_on
 
-    report_on(options)
+    with claimed(options.out / "report.md"):
+        report_on(options)
 
 
 def start() -> None:

@@ -22,6 +22,7 @@ from snnvtg.plots.energy_report import report_figures
 from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
+from snnvtg.terminal import page_text
 from snnvtg.training import Checkpoint, evaluate, train
 from snnvtg.training.evaluation import evaluation_of
 
@@ -56,7 +57,7 @@ def report_on(options: "Options") -> None:
     write_text(report.latex(tables), options.out / "tables.tex")
     details["coverage"] = report.counts[report.own].spiking.coverage
     write_json(provenance(**details), options.out / "provenance.json")
-    print(text)
+    print(page_text(text, str(options.out / "report.md")))
     kinds = f"{len(tables)} CSV tables, {len(figures)} figures"
     print(f"wrote {options.out}/report.md, tables.tex, provenance.json, {kinds}")
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from snnvtg.energy.breakeven import PublishedBreakEven
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
+from snnvtg.plots.text import label, plain_lines
 
 CAUSE_COLOURS = {
     "MACs": BLUE,
@@ -37,14 +38,15 @@ def breakdown_figure(parts: Mapping[str, pd.DataFrame]) -> Figure:
             left = np.zeros(len(rows))
             for cause in (column for column in table if column in CAUSE_COLOURS):
                 values = rows[cause].to_numpy() / 1e6
-                axis.barh(rows["part"], values, left=left, color=CAUSE_COLOURS[cause], label=cause, height=0.7)
+                axis.barh(range(len(rows)), values, left=left, color=CAUSE_COLOURS[cause], label=cause, height=0.7)
                 left += values
             for place, total in enumerate(left):
                 share = total / left.sum() if left.sum() else 0.0
                 axis.annotate(
                     f"{share:.0%}", (total, place), (4, 0), textcoords="offset points", va="center", fontsize=8
                 )
-            axis.set_title(title)
+            axis.set_yticks(range(len(rows)), rows["part"].map(label))
+            axis.set_title(label(title))
             axis.set_xlabel("energy per query (µJ)")
             axis.grid(visible=False, axis="y")
             axis.set_xlim(0, 1.12 * left.max())
@@ -68,14 +70,14 @@ def range_figure(table: pd.DataFrame, title: str) -> Figure:
     with style():
         figure = Figure(figsize=(9.5, 0.38 * len(rows) + 1.7), layout="constrained")
         axis = figure.subplots()
-        for name, (colour, marker, label) in WHO.items():
-            axis.scatter(rows[name] / 1e6, rows.index, color=colour, marker=marker, s=38, label=label, zorder=3)
+        for name, (colour, marker, words) in WHO.items():
+            axis.scatter(rows[name] / 1e6, rows.index, color=colour, marker=marker, s=38, label=words, zorder=3)
         span = rows[list(WHO)]
         axis.hlines(rows.index, span.min(axis=1) / 1e6, span.max(axis=1) / 1e6, color="#cbd2d9", linewidth=2, zorder=1)
-        axis.set_yticks(rows.index, rows["title"])
+        axis.set_yticks(rows.index, rows["title"].map(label))
         axis.set_xscale("log")
         axis.set_xlabel("energy per query (µJ)")
-        axis.set_title(title)
+        axis.set_title(plain_lines(title))
         axis.legend(fontsize=8, loc="upper right")
     return figure
 
@@ -86,13 +88,13 @@ def timestep_figure(table: pd.DataFrame, models: Sequence[str]) -> Figure:
         figure = Figure(figsize=(4.2 * len(models), 3.6), layout="constrained")
         for axis, model in zip(np.atleast_1d(figure.subplots(1, len(models))), models, strict=True):
             rows = table[table["cost_model"] == model].sort_values("num_timesteps")
-            for name, (colour, marker, label) in WHO.items():
-                axis.plot(rows["num_timesteps"], rows[name] / 1e6, color=colour, marker=marker, label=label)
+            for name, (colour, marker, words) in WHO.items():
+                axis.plot(rows["num_timesteps"], rows[name] / 1e6, color=colour, marker=marker, label=words)
             axis.plot(
                 rows["num_timesteps"], rows["silent_pj"] / 1e6, color=ORANGE, linestyle=":", label="spiking, silent"
             )
             _steps(axis, rows["num_timesteps"])
-            axis.set_title(rows["title"].iloc[0])
+            axis.set_title(label(rows["title"].iloc[0]))
             axis.set_ylim(0, 1.12 * rows[[*WHO, "silent_pj"]].to_numpy().max() / 1e6)
         figure.axes[0].set_ylabel("energy per query (µJ)")
         figure.axes[0].legend(fontsize=8)
@@ -106,15 +108,15 @@ def pareto_figure(table: pd.DataFrame, metric: str, title: str) -> Figure:
         axis = figure.subplots()
         colours = (ORANGE, BLUE, GREEN, PURPLE, RED, GREY)
         for colour, (series, rows) in zip(colours, table.groupby("series", sort=False), strict=False):
-            axis.scatter(rows["energy_pj"] / 1e6, rows[metric], color=colour, s=42, label=series, zorder=3)
+            axis.scatter(rows["energy_pj"] / 1e6, rows[metric], color=colour, s=42, label=label(series), zorder=3)
             for _, row in rows.iterrows():
                 place = (row["energy_pj"] / 1e6, row[metric])
-                axis.annotate(row["label"], place, (5, 4), textcoords="offset points", fontsize=8)
+                axis.annotate(label(row["label"]), place, (5, 4), textcoords="offset points", fontsize=8)
         best = pareto_front(table, metric)
         axis.step(best["energy_pj"] / 1e6, best[metric], where="post", color=INK, linewidth=1, linestyle="--", zorder=2)
         axis.set_xlabel("energy per query (µJ)")
         axis.set_ylabel(f"{metric} (%)")
-        axis.set_title(title)
+        axis.set_title(plain_lines(title))
         axis.margins(0.12)
         axis.legend(fontsize=8, loc="lower right")
     return figure

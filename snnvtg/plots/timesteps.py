@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from snnvtg.plots.grid import lines_of
 from snnvtg.plots.style import BLUE, GREY, LOOKS, ORANGE, style
+from snnvtg.plots.text import titled
 
 ALONG = "num_timesteps"
 UNTRAINED = (("prior", "--", "best fixed window"), ("linear", "-.", "linear map alone"))
@@ -47,7 +48,7 @@ def timestep_figure(
         words = "1 seed" if seeds == 1 else f"{seeds} seeds, mean and range"
         if intervals is not None and len(intervals):
             words += ", 95 % intervals over test videos"
-        figure.suptitle(f"{title}: {words}", fontweight="bold")
+        titled(figure, f"{title}: {words}")
     return figure
 
 
