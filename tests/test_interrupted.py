@@ -241,7 +241,7 @@ def test_only_a_command_that_resumes_promises_it(name):
     options = importlib.import_module(f"snnvtg.cli.{name}").Options
     kept = vars(options).get("kept") or next(vars(c)["kept"] for c in options.__mro__ if "kept" in vars(c))
     resumes = name in ("train", "timestep_sweep", "ablation", "cross_validate", "compare_models")
-    assert (kept is not CommandOptions.kept) == (resumes or name == "energy_report")
+    assert (kept is not CommandOptions.kept) == (resumes or name in ("energy_report", "index"))
     assert "resume" not in CommandOptions().kept()
 
 
