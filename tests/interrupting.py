@@ -115,6 +115,7 @@ def killed_at_random(folder: Path, arguments: list[str], moments: int, seed: int
         except subprocess.TimeoutExpired:
             running.send(signal.SIGKILL, to_all=generator.random() < 0.5)
             struck.append(round(moment, 2))
+            print(f"{arguments[0]}: killed after {moment:.2f} s", flush=True)
             whole = [name for name in half_files(folder) if ".unfinished-" not in name]
             assert not whole, whole
         else:
