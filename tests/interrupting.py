@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 TINY = [
     part
     for setting in (
-        *("training.epochs=5", "model.width=8", "model.num_blocks=1", "model.num_heads=2", "model.num_slots=1"),
+        *("training.epochs=8", "model.width=8", "model.num_blocks=1", "model.num_heads=2", "model.num_slots=1"),
         *("model.state_size=2", "data.synthetic.num_train=16", "data.synthetic.num_val=4", "data.synthetic.num_test=4"),
     )
     for part in ("--set", setting)

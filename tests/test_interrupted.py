@@ -52,12 +52,17 @@ def test_a_sweep_that_is_interrupted_and_killed_ends_with_the_figures_of_an_undi
     assert not interrupting.half_files(tmp_path)
 
 
-def test_training_that_is_ended_and_killed_ends_with_the_figures_of_an_undisturbed_run(tmp_path, command, monkeypatch):
+def test_training_that_is_ended_and_killed_ends_with_the_figures_of_an_undisturbed_run(
+    tmp_path, command, monkeypatch, capsys
+):
     running = Running(tmp_path, *TRAIN)
     running.wait_for((tmp_path / "trained/last.pt").exists)
     monkeypatch.chdir(tmp_path)
-    assert command("train", *TRAIN[1:]) == 2  # a second run into the folder
-    status, said = running.send(signal.SIGTERM, to_all=False)
+    running.process.send_signal(signal.SIGSTOP)  # so that it is at work whatever time the second takes
+    assert command("train", *TRAIN[1:]) == 2
+    assert "trained/last.pt: another run is writing to it" in capsys.readouterr().err
+    running.process.send_signal(signal.SIGTERM)
+    status, said = running.send(signal.SIGCONT, to_all=False)
     assert status == 143
     last = "trained/last.pt holds the last finished epoch; the same command goes on from there"
     assert said == [f"interrupted: {last}"]
