@@ -270,3 +270,16 @@ def test_quiet_leaves_errors_alone():
     assert (said, wrong) == ("", "")
     assert run_here("exit(__import__('os').environ['TQDM_DISABLE'])", "--quiet").communicate()[1] == "1\n"
     assert "ZeroDivisionError" in run_here("1 / 0", "--quiet").communicate()[1]
+
+
+def test_a_second_report_into_a_folder_is_refused_and_an_empty_folder_goes_again(
+    tmp_path, command, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best.pt").write_text("no checkpoint")
+    with claimed(tmp_path / "energy" / "report.md"):
+        assert command("energy_report", "--checkpoint", "best.pt", "--out", "energy") == 2
+        assert capsys.readouterr().err.startswith("error: energy/report.md: another run is writing to it")
+    assert command("energy_report", "--checkpoint", "best.pt", "--out", "energy") == 2
+    assert "best.pt: not a readable checkpoint" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]

@@ -21,7 +21,7 @@ def _faiss():
 class ApproximateSearch:
     """`search` narrowed by an index that lies in the store's folder and covers all of it."""
 
-    def __init__(self, search: VectorSearch, *, probes: int = 32, candidates: int = 1000):
+    def __init__(self, search: VectorSearch, *, probes: int = 64, candidates: int = 1000):
         """`probes`: lists of the inverted file that are read; `candidates`: segments whose videos are scored."""
         faiss, folder = _faiss(), search.store.folder
         covers = [piece.name for piece in search.store.manifest.pieces]
@@ -54,13 +54,13 @@ class ApproximateSearch:
 
 
 def build(search: VectorSearch, *, lists: int | None = None, code: str = "SQ8", seed: int = 0) -> None:
-    """Write the approximate index of a store: an inverted file of `lists` (none: 4 √rows), its rows kept as `code`.
+    """Write the approximate index of a store: an inverted file of `lists` (none: 2 √rows), its rows kept as `code`.
 
     SQ8 is a byte per dimension, SQfp16 two, Flat four; products are inner products, as in the exact search.
     """
     faiss, store = _faiss(), search.store
     total = int(search.catalogue.first_row[-1])
-    lists = min(lists or int(4 * total**0.5), max(1, total // 39))
+    lists = min(lists or int(2 * total**0.5), max(1, total // 39))
     index = faiss.index_factory(store.manifest.width, f"IVF{lists},{code}", faiss.METRIC_INNER_PRODUCT)
     chosen = np.random.default_rng(seed).choice(total, min(total, lists * TRAINING_ROWS), replace=False)
     index.train(_rows_at(search, np.sort(chosen)))

@@ -8,7 +8,7 @@ import torch
 
 from snnvtg.applications.store import Store
 from snnvtg.errors import InputError
-from snnvtg.models.vectors import best_run
+from snnvtg.models.retrieval import best_run
 
 BLOCK = 1 << 16
 """rows that are multiplied at once: what of a store is in memory beyond the operating system's own cache"""

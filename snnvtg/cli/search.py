@@ -13,8 +13,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from snnvtg.cli.command import run
-from snnvtg.cli.options import Checked
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -26,7 +25,7 @@ MOST_EXACT = 100_000
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(CommandOptions):
     """Search a store."""
 
     reads: ClassVar[dict[str, str]] = {"store": "no such store; make one with experiments/index.py"}
@@ -39,7 +38,7 @@ class Options(Checked):
     top: int = 10
     """videos to show"""
     method: Literal["auto", "exact", "faiss"] = "auto"
-    probes: int = 32
+    probes: int = 64
     """of faiss: lists of the inverted file that are read; more find more and take longer"""
     model: str | None = None
     """the class of a model from outside the package, which no checkpoint is trusted to name"""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from snnvtg.data import DataSplits, GroundingDataset
 from snnvtg.errors import InputError
 from snnvtg.models.recipe import TRAINING, Recipe, TrainingConfig
-from snnvtg.models.vectors import VideoVectors
+from snnvtg.models.retrieval import VideoVectors
 from snnvtg.records import Batch, Prediction
 
 

@@ -56,4 +56,4 @@ def _labels(axis: Axes, table: pd.DataFrame, metric: str) -> None:
     line, below = 0.05 * (high - low), low
     for name, (energy, height) in points.iterrows():
         below = max(height, below + line)
-        axis.annotate(str(name), (energy / 1e6 * 1.1, below), fontsize=8, va="center", annotation_clip=False)
+        axis.annotate(label(str(name)), (energy / 1e6 * 1.1, below), fontsize=8, va="center", annotation_clip=False)

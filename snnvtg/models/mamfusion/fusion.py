@@ -5,22 +5,32 @@ import math
 import torch
 from torch import Tensor, nn
 
-from snnvtg.layers.attention import MultiHeadAttention, masked_softmax, split_heads
+from snnvtg.layers.attention import MultiHeadAttention, masked_softmax
 from snnvtg.models.mamfusion.config import MamFusionConfig
 
 
-def attend_pairs(attention: MultiHeadAttention, queries: Tensor, memory: Tensor, memory_mask: Tensor) -> Tensor:
+def attend_pairs(
+    attention: MultiHeadAttention, queries: Tensor, memory: Tensor, memory_mask: Tensor | None = None
+) -> Tensor:
     """What `attention` gives for every sequence of `queries` with every one of `memory`, each projected once.
 
-    queries (Q, N, d), memory (V, M, d), memory_mask (V, M) -> (Q, V, N, d).
+    queries (Q, N, d), memory (V, M, d), memory_mask (V, M), none where all are real -> (Q, V, N, d).
     """
-    q = split_heads(attention.query(queries), attention.num_heads)
-    k = split_heads(attention.key(memory), attention.num_heads)
-    v = split_heads(attention.value(memory), attention.num_heads)
-    logits = torch.einsum("qhnc,vhmc->qvhnm", q, k) / math.sqrt(q.shape[-1])
-    weights = attention.dropout(masked_softmax(logits, memory_mask[None, :, None, None]))
-    read = torch.einsum("qvhnm,vhmc->qvnhc", weights, v)
-    return attention.out(read.flatten(3))
+    (size, count), (videos, places) = queries.shape[:2], memory.shape[:2]
+    q = _by_head(attention.query(queries), attention.num_heads)  # (H, Q·N, c)
+    k, v = (_by_head(layer(memory), attention.num_heads) for layer in (attention.key, attention.value))  # (H, V·M, c)
+    logits = (q @ k.transpose(1, 2)).unflatten(-1, (videos, places)).transpose(1, 2) / math.sqrt(q.shape[-1])
+    if memory_mask is None:
+        weights = logits.softmax(-1)  # (H, V, Q·N, M)
+    else:
+        weights = masked_softmax(logits, memory_mask.unsqueeze(1))
+    read = attention.dropout(weights) @ v.unflatten(1, (videos, places))  # (H, V, Q·N, c)
+    return attention.out(read.unflatten(2, (size, count)).permute(2, 1, 3, 0, 4).flatten(3))
+
+
+def _by_head(x: Tensor, num_heads: int) -> Tensor:
+    """(B, M, d) -> (H, B·M, d / H)."""
+    return x.flatten(0, 1).unflatten(-1, (num_heads, -1)).transpose(0, 1)
 
 
 class PairFusion(nn.Module):
@@ -48,8 +58,7 @@ class PairFusion(nn.Module):
         size = (len(words), len(clips))
         fused_words, fused_clips = words.unsqueeze(1), clips.unsqueeze(0)
         if self.video_to_text is not None:
-            everywhere = clips.new_ones(clips.shape[:2], dtype=torch.bool)
-            read = attend_pairs(self.video_to_text, words, clips, everywhere)
+            read = attend_pairs(self.video_to_text, words, clips)
             fused_words = fused_words + read if self.residual else read
         if self.text_to_video is not None:
             read = attend_pairs(self.text_to_video, clips, words, text_mask).transpose(0, 1)

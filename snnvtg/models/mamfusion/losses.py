@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from snnvtg.models.losses import info_nce, triplet_loss
+from snnvtg.models.losses import both_ways, diversity_loss, info_nce, triplet_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
 from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
 
@@ -33,24 +32,7 @@ def retrieval_losses(
         ("frame", config.frame_nce, match.frame_dots, match.frame_cosines),
     ):
         logits, temperature = (dots, 1.0) if config.nce_logits == "dot" else (cosines, config.temperature)
-        nce = info_nce(logits, positive, temperature) + info_nce(logits.T, positive.T, temperature)
-        triplets = [triplet_loss(s, p, config.margin, hardest=hardest) for s, p in _both_ways(cosines, positive)]
-        terms |= {f"{branch}_nce": weight * nce, f"{branch}_triplet": config.triplet * sum(triplets)}
+        nce = both_ways(info_nce, logits, positive, temperature=temperature)
+        triplets = both_ways(triplet_loss, cosines, positive, margin=config.margin, hardest=hardest)
+        terms |= {f"{branch}_nce": weight * nce, f"{branch}_triplet": config.triplet * triplets}
     return terms
-
-
-def _both_ways(similarity: Tensor, positive: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    return (similarity, positive), (similarity.T, positive.T)
-
-
-def diversity_loss(queries: Tensor, same_video: Tensor, *, scale: float, margin: float) -> Tensor:
-    """Σ_i log(1 + Σ_j exp(scale (cos_ij + margin))) / B, j over the other queries of the video of i.
-
-    queries (B, d), same_video (B, B) bool.
-    """
-    directions = F.normalize(queries.float(), dim=-1)
-    exponents = scale * (directions @ directions.T + margin)
-    others = same_video & ~torch.eye(len(queries), dtype=torch.bool, device=queries.device)
-    exponents = exponents.masked_fill(~others, -torch.inf)
-    nothing = exponents.new_zeros(len(queries), 1)  # the 1 of the logarithm
-    return torch.cat([nothing, exponents], 1).logsumexp(1).mean()

@@ -19,13 +19,12 @@ from snnvtg.layers.projection import InputProjection
 from snnvtg.models.contract import GroundingModel, Needs
 from snnvtg.models.mamfusion.branches import TextBranch, VideoBranch, segment_weights
 from snnvtg.models.mamfusion.config import MamFusionConfig
-from snnvtg.models.mamfusion.decoding import best_moment
 from snnvtg.models.mamfusion.fusion import BatchFusion, PairFusion
 from snnvtg.models.mamfusion.losses import mamfusion_losses
 from snnvtg.models.mamfusion.output import EncodedVideos, MamFusionOutput, PairScores
 from snnvtg.models.mamfusion.presets import CONFIGS, PAPER, TRAININGS
 from snnvtg.models.mamfusion.spiking import SpikingHead
-from snnvtg.models.vectors import VideoVectors
+from snnvtg.models.retrieval import VideoVectors, best_moments, distinct_videos
 from snnvtg.records import Batch, Prediction
 
 
@@ -140,8 +139,9 @@ class MamFusion(GroundingModel):
     def predict(self, output: MamFusionOutput, batch: Batch) -> list[Prediction]:
         """As GroundingModel: one window, the clips of the query's own video around its best one."""
         cosines, scores = output.own(output.match.clip_cosines), output.own(output.match.score(self.config.clip_weight))
-        shares = segment_weights(batch.video_mask, self.config.num_clips)
-        return best_moment(cosines.detach().float(), shares, scores.detach().float(), batch)
+        shares = segment_weights(batch.video_mask, self.config.num_clips).to(cosines.dtype)  # (B, M, L)
+        saliency = (cosines.unsqueeze(1) @ shares).squeeze(1) / shares.sum(1).clamp(min=1e-8)  # under padding: 0
+        return best_moments(saliency, scores, batch)
 
     def relevance(self, output: MamFusionOutput, batch: Batch) -> Tensor:
         """As GroundingModel."""
@@ -172,22 +172,3 @@ class MamFusion(GroundingModel):
     def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:
         """As GroundingModel, from the released configurations."""
         return PAPER.get(benchmark, {})
-
-
-def distinct_videos(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Rows (V,) of the batch's distinct videos, and which of them each query's is (B,).
-
-    Two rows are one video where they have its vid and its features: windows of a long video share the vid alone.
-    """
-    first: list[int] = []
-    owner: list[int] = []
-    places: dict[str, list[int]] = {}
-    for row, query in enumerate(batch.queries):
-        known = places.setdefault(query.vid, [])
-        same = next((place for place in known if torch.equal(batch.video[first[place]], batch.video[row])), None)
-        if same is None:
-            same = len(first)
-            known.append(same)
-            first.append(row)
-        owner.append(same)
-    return tuple(torch.tensor(rows, device=batch.video.device) for rows in (first, owner))

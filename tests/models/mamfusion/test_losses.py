@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from snnvtg.errors import InputError
+from snnvtg.models.losses import diversity_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
-from snnvtg.models.mamfusion.losses import diversity_loss, mamfusion_losses, retrieval_losses
+from snnvtg.models.mamfusion.losses import mamfusion_losses, retrieval_losses
 from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
 
 # three queries, the first two of video 0; the best clip of each pair decides

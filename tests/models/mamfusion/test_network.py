@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from snnvtg.errors import InputError
 from snnvtg.models.mamfusion import MamFusion, MamFusionConfig
 from snnvtg.models.mamfusion.branches import segment_weights
-from snnvtg.models.mamfusion.network import distinct_videos
+from snnvtg.models.retrieval import distinct_videos
 from snnvtg.training.evaluation import video_scores
 
 FUSIONS = ("paper", "released", "none")

@@ -241,6 +241,7 @@ def test_presets_and_the_papers_settings_build_a_model(preset):
         ({"num_layers": 0}, "num_layers: expected a number from 1 to 65536, got 0"),
         ({"num_heads": 7}, "num_heads: expected a divisor of width 256, got 7"),
         ({"drop_path": 1.0}, r"drop_path: expected a share in \[0, 1\), got 1.0"),
+        ({"standardise": True}, "standardise: expected false with num_layers=4, of videos on disk"),
         ({"strides": (1, 3)}, r"strides: expected 1 and its doubles, as 1,2,4,8, got \(1, 3\)"),
         ({"centre_radius": 0.0}, "centre_radius: expected a finite number above 0, got 0.0"),
         ({"nms_threshold": 2.0}, "nms_threshold: expected an IoU from 0 to 1, got 2.0"),
