@@ -87,9 +87,7 @@ class R2TuningConfig:
         if not self.strides or self.strides[0] != 1 or any(b != 2 * a for a, b in pairwise(self.strides)):
             raise InputError(f"strides: expected 1 and its doubles, as 1,2,4,8, got {self.strides}")
         if self.standardise and not self.degenerate:
-            raise InputError(
-                f"standardise: expected false with num_layers={self.num_layers}, of videos on disk"
-            )
+            raise InputError(f"standardise: expected false with num_layers={self.num_layers}, of videos on disk")
         if not 0 < self.centre_radius < math.inf:
             raise InputError(f"centre_radius: expected a finite number above 0, got {self.centre_radius}")
         if not 0 <= self.nms_threshold <= 1:
