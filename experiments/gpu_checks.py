@@ -33,6 +33,19 @@ TRAIN = (
     "experiments/train.py --dataset qvhighlights --features {out}/features --splits train val test --split test"
     " --preset paper"
 )
+DEMO = (
+    "experiments/train.py --model {model} --preset demo --device {{cuda|cpu}} --set training.epochs=1"
+    " --set data.synthetic.num_train={{600|25}} --out {{out}}/{model}"
+)
+
+
+def models() -> list[str]:
+    """Names of the toolkit's models; the package need not be installed."""
+    sys.path.insert(0, str(ROOT))
+    from snnvtg.models import MODELS
+
+    return list(MODELS)
+
 
 PARTS = (
     Part("doctor", ("-m snnvtg.doctor",), 25),
@@ -62,17 +75,8 @@ PARTS = (
         ),
         40,
     ),
-    # four layers of CLIP with their patches, at the paper's width
-    Part(
-        "r2-tuning",
-        (
-            "experiments/tools/random_features.py --out {out}/features --layers 4 {--queries 256 16 8 --distinct 16|"
-            "--queries 4 2 2 --distinct 2}",
-            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}}"
-            " --set training.epochs=1 {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
-        ),
-        15,
-    ),
+    # every model of the toolkit, whatever models there are
+    Part("models", tuple(DEMO.format(model=name) for name in models()), 15),
     Part(
         "cupy",
         (
