@@ -29,6 +29,7 @@ FLOORS = [
     {"training", "energy"},
     {"plots"},
     {"sweeps", "applications"},
+    {"page"},
     {"cli", "doctor", "surface"},
     {"__main__"},
 ]
