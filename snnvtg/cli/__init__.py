@@ -9,6 +9,7 @@ COMMANDS = {
     "compare": "compare two models on the same queries: paired differences with intervals",
     "energy-report": "what a trained model costs under every published convention",
     "report": "one HTML page of everything in reports/, each number with its origin",
+    "explore": "record spikes of a trained model for the raster explorer of that page",
     "ground": "ask a trained model for a moment in words",
     "cross-validate": "how good is a setting, without opening the test split",
     "video-retrieval": "which video holds the moment: every query against every video",

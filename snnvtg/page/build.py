@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from snnvtg.errors import InputError
 from snnvtg.page.drawings import drawings
 from snnvtg.page.findings import five_sentences
 from snnvtg.page.origins import origin
@@ -35,7 +36,16 @@ def page(folder: Path) -> str:
 
 
 def _recordings(folder: Path) -> list[dict]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(EXPLORER))]
+    found = []
+    for path in sorted(folder.rglob(EXPLORER)):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            content = None
+        if not (isinstance(content, dict) and content.get("videos")):
+            raise InputError(f"{path}: no recording of experiments/explore.py; make it again or move it away")
+        found.append(content)
+    return found
 
 
 def _embedded(content: object) -> Markup:

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox, offset_copy
+from matplotlib.transforms import offset_copy
 
 POINT = 7.0
 """half the side of the square that a marker keeps free, in points"""
-OFFSETS = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
+OFFSETS = ((1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
+DISTANCES = (8, 15, 24, 34, 50, 70)
+"""where a label is tried: to which sides of its point, and how far away in points"""
+ANCHORS = {1: ("left", "bottom"), 0: ("center", "center"), -1: ("right", "top")}
+
+Boxes = np.ndarray
+"""(N, 4): left, bottom, right, top in pixels"""
 
 
 def label_points(
@@ -27,46 +33,67 @@ def label_points(
     figure = axis.figure.figure  # the root, where the axes are in a subfigure
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    if not points:
+        return
     scale = figure.dpi / 72
-    places = [axis.transData.transform(point) for point in points]
-    reach = POINT * scale
-    taken = [Bbox.from_bounds(x - reach, y - reach, 2 * reach, 2 * reach) for x, y in places]
-    drawn = [box for line in lines for box in _along(axis.transData.transform(line), 2 * scale)]
-    frame = axis.get_window_extent()
+    places = axis.transData.transform(points)
+    squares = np.hstack([places - POINT * scale, places + POINT * scale])
+    drawn = [_along(axis.transData.transform(line), 2 * scale) for line in lines]
+    frame = np.array(axis.get_window_extent().extents)
+    labels = np.empty((0, 4))
     for number, (point, text, colour) in enumerate(zip(points, texts, colours, strict=True)):
         label = axis.annotate(text, point, (0, 0), textcoords="offset points", fontsize=size, color=colour)
-        others = taken[:number] + taken[number + 1 :] + drawn
-        label.set_position(_freest(label, others, frame))
-        taken.append(label.get_window_extent())
+        extent = label.get_window_extent()
+        # another label is the worst to meet, a marker next, a line may be crossed if it must
+        taken = ((30, labels), (10, np.delete(squares, number, 0)), *((1, line) for line in drawn))
+        others = np.delete(places, number, 0)
+        offset, box = _freest((extent.width, extent.height), places[number], taken, others, frame, scale)
+        label.set_position([far * side for far, side in zip(offset[2:], offset[:2], strict=True)])
+        label.set_horizontalalignment(ANCHORS[offset[0]][0])
+        label.set_verticalalignment(ANCHORS[offset[1]][1])
+        labels = np.vstack([labels, box])
 
 
-def _freest(label, taken: Sequence[Bbox], frame: Bbox) -> tuple[float, float]:
-    """The offset, in points, at which a label meets least of what is there and stays within the axes."""
-    best, least = (8.0, 8.0), float("inf")
-    for far in (8, 15, 24, 34):
-        for right, up in OFFSETS:
-            label.set_position((far * right, far * up))
-            label.set_horizontalalignment({1: "left", 0: "center", -1: "right"}[right])
-            label.set_verticalalignment({1: "bottom", 0: "center", -1: "top"}[up])
-            box = label.get_window_extent()
-            met = sum(_shared(box, other) for other in taken)
-            cost = met + 5 * (_area(box) - _shared(box, frame)) + 8 * far
-            if cost < least:
-                best, least, chosen = (far * right, far * up), cost, (right, up)
-    right, up = chosen
-    label.set_horizontalalignment({1: "left", 0: "center", -1: "right"}[right])
-    label.set_verticalalignment({1: "bottom", 0: "center", -1: "top"}[up])
-    return best
+def _freest(
+    size: tuple[float, float],
+    place: np.ndarray,
+    taken: Sequence[tuple[float, Boxes]],
+    others: np.ndarray,
+    frame: np.ndarray,
+    scale: float,
+) -> tuple[tuple[float, ...], np.ndarray]:
+    """(right, up, far, far) and the box of the place that meets least, stays within the axes and near its point.
+
+    `taken`: a weight for each set of boxes; `others` (N, 2): points a label here could be read as belonging to.
+    """
+    found = []
+    for far, (right, up) in itertools.product(DISTANCES, OFFSETS):
+        corner = place + scale * far * np.array([right, up]) - np.array(size) * [(1 - right) / 2, (1 - up) / 2]
+        box = np.array([*corner, *(corner + size)])
+        outside = size[0] * size[1] - _shared(box, frame[None]).sum()
+        middle = corner + np.array(size) / 2
+        strange = (np.hypot(*(others - middle).T) < np.hypot(*(place - middle))).any()
+        met = sum(weight * _shared(box, boxes).sum() for weight, boxes in taken)
+        cost = met + 5 * outside + 8 * scale * far + 300 * strange
+        found.append((cost, len(found), (right, up, far, far), box))
+    return min(found)[2:]
 
 
-def _along(line: np.ndarray, half: float) -> list[Bbox]:
+def _along(line: np.ndarray, half: float) -> Boxes:
     """Small squares along a line in display coordinates."""
-    boxes = []
+    middles = []
     for start, end in itertools.pairwise(line):
-        for part in np.linspace(0, 1, 2 + int(np.hypot(*(end - start)) / (3 * half))):
-            x, y = start + part * (end - start)
-            boxes.append(Bbox.from_bounds(x - half, y - half, 2 * half, 2 * half))
-    return boxes
+        parts = np.linspace(0, 1, 2 + int(np.hypot(*(end - start)) / (3 * half)))
+        middles.append(start + parts[:, None] * (end - start))
+    joined = np.concatenate(middles) if middles else np.empty((0, 2))
+    return np.hstack([joined - half, joined + half])
+
+
+def _shared(box: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """(N,) area that `box` shares with each of `boxes`."""
+    wide = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
+    high = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
+    return np.clip(wide, 0, None) * np.clip(high, 0, None)
 
 
 def label_ends(axis: Axes, ends: Sequence[tuple[float, float, str, str]], size: float = 10.5) -> None:
@@ -74,14 +101,15 @@ def label_ends(axis: Axes, ends: Sequence[tuple[float, float, str, str]], size: 
 
     x and y in data coordinates, x the same for all lines or nearly so.
     """
+    if not ends:
+        return
     figure = axis.figure.figure  # the root, where the axes are in a subfigure
     figure.draw_without_rendering()
     line = 1.25 * size * figure.dpi / 72
     order = sorted(range(len(ends)), key=lambda i: ends[i][1])
     wanted = [axis.transData.transform(ends[i][:2])[1] for i in order]
-    found = _apart(wanted, line)
-    right = max(end[0] for end in ends) if ends else 0.0
-    for place, at, height in zip(order, wanted, found, strict=True):
+    right = max(end[0] for end in ends)
+    for place, at, height in zip(order, wanted, _apart(wanted, line), strict=True):
         _, y, text, colour = ends[place]
         shifted = offset_copy(axis.transData, figure, x=9, y=(height - at) * 72 / figure.dpi, units="points")
         axis.text(right, y, text, transform=shifted, color=colour, fontsize=size, va="center", clip_on=False)
@@ -96,12 +124,3 @@ def _apart(wanted: Sequence[float], least: float) -> list[float]:
             (a, n), (b, m) = groups[-2], groups.pop()
             groups[-1] = [(a * n + b * m) / (n + m), n + m]
     return [middle + least * (k - (number - 1) / 2) for middle, number in groups for k in range(int(number))]
-
-
-def _area(box: Bbox) -> float:
-    return max(box.width, 0) * max(box.height, 0)
-
-
-def _shared(one: Bbox, other: Bbox) -> float:
-    common = Bbox.intersection(one, other)
-    return _area(common) if common is not None else 0.0
