@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from snnvtg.energy.report_trade import trade_table
+from snnvtg.metrics.evaluations import EVALUATIONS
 from snnvtg.page.findings import METRICS, own_steps
 from snnvtg.page.results import paired, results_of
 from snnvtg.page.sources import Source
 from snnvtg.plots.benchmarks import lif_figure, scan_figure
 from snnvtg.plots.energy_report import energy_figures
 from snnvtg.plots.front import front_figure
+from snnvtg.plots.grid import grid_figure
 from snnvtg.plots.timesteps import timestep_figure
 from snnvtg.sweeps.comparison import video_intervals
 from snnvtg.sweeps.report import figure_of
@@ -46,6 +48,8 @@ def drawings(sources: Sequence[Source]) -> Iterator[Drawing]:
             yield from _energy(source, sources)
         elif source.kind == "benchmark":
             yield from _benchmark(source, name)
+        elif source.kind == "table":
+            yield from _undeclared_grid(source, name)
 
 
 def _sweep(source: Source, name: str) -> Iterator[Drawing]:
@@ -77,6 +81,20 @@ def _energy(models: Source, sources: Sequence[Source]) -> Iterator[Drawing]:
     figures = energy_figures(tables, own, subject_of(models), models.provenance.get("queries"), trade, metric)
     for name, figure in figures.items():
         yield Drawing(f"{folder}{name}", f"{name.replace('_', ' ')}: {subject_of(models)}", figure, models)
+
+
+def _undeclared_grid(source: Source, name: str) -> Iterator[Drawing]:
+    """A sweep of an earlier version, whose provenance has no declaration: its axes stand between seed and figures."""
+    evaluation, columns = EVALUATIONS.get(str(source.provenance.get("evaluation"))), list(source.frame)
+    if evaluation is None or not {"row", "model", "seed", "split"} <= {*columns}:
+        return
+    figures = [columns.index(c) for c in columns if c in evaluation.shown or c.startswith(("R1@", "MR-", "HL-"))]
+    axes = columns[columns.index("seed") + 1 : min(figures, default=0)]
+    if axes:
+        seeds = source.frame["seed"].nunique()
+        words = f"{source.data} data, {source.frame['split'].iloc[0]} split, {seeds} seeds"
+        title = f"{source.path.stem.partition('_')[0].capitalize()} ({words})"
+        yield Drawing(name, title, grid_figure(source.frame, axes, evaluation.compared, title), source)
 
 
 def subject_of(models: Source) -> str:

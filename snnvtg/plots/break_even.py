@@ -25,8 +25,10 @@ def break_even_figure(network: pd.DataFrame, layer: pd.DataFrame, literature: Se
         figure = Figure(figsize=(11.5, 5.2 + 0.36 * len(network)), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[4.4, 1.3 + 0.36 * len(network)])
         panels = above.subplots(1, 2, sharey=True)
-        for axis, rival in zip(panels, RIVALS, strict=True):
+        for axis, rival, words in zip(panels, RIVALS, ("", "above 1: "), strict=True):
             _layer_panel(axis, layer[layer["rival"] == rival], [p for p in literature if p.rival == rival])
+            place = (16.5, 1.5)
+            axis.annotate(f"{words}wins at any rate", place, fontsize=10, color=GREEN, va="center", ha="right")
             axis.set_title(f"against {RIVALS[rival]}", fontsize=11.5)
         panels[0].set_ylabel("firing rate below\nwhich spiking wins")
         above.suptitle("One fully connected layer, 256 → 256", fontweight="bold")
@@ -54,7 +56,6 @@ def _layer_panel(axis: Axes, layer: pd.DataFrame, literature: Sequence[Published
     axis.set_ylim(LEAST, 2.2)
     axis.axhspan(1, 2.2, color=GREEN, alpha=0.14, linewidth=0)
     step_axis(axis, layer["num_timesteps"])
-    axis.annotate("above 1: wins at any rate", (16.5, 1.5), fontsize=10, color=GREEN, va="center", ha="right")
 
 
 def _name_lines(axis: Axes, layer: pd.DataFrame) -> None:

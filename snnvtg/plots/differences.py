@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, style
+from snnvtg.plots.style import GREEN, GREY, INK, ORANGE, style
 
 
 def difference_figure(differences: pd.DataFrame, energy: pd.Series, reference: str, title: str) -> Figure:
@@ -46,7 +46,7 @@ def _forest(axis: Axes, lines: pd.DataFrame) -> None:
 
 def _costs(axis: Axes, energy: pd.Series, reference: float) -> None:
     axis.axvline(reference, color=INK, linewidth=1)
-    axis.barh(range(len(energy)), energy, color=BLUE, alpha=0.75, height=0.55)
+    axis.barh(range(len(energy)), energy, color=GREY, alpha=0.75, height=0.55)
     axis.grid(axis="y", visible=False)
     axis.set_xlim(0, 1.05 * max(reference, energy.max()))
     axis.set_title("Energy per query (µJ)")

@@ -53,10 +53,21 @@ def axis_of(axis: Axes, values: pd.Series, column: str) -> None:
     if not pd.api.types.is_numeric_dtype(values):
         return
     steps = sorted(values.dropna().unique())
-    if steps[0] > 0 and steps[-1] >= 4 * steps[0]:
+    if _doubled(steps):
         axis.set_xscale("log", base=2)
     axis.set_xticks(steps, [f"{step:g}" for step in steps])
     axis.minorticks_off()
+
+
+def _doubled(steps: Sequence[float]) -> bool:
+    return steps[0] > 0 and steps[-1] >= 4 * steps[0]
+
+
+def _beside(steps: pd.Index, place: int) -> pd.Index:
+    """Where the `place`-th line has its points: lines beside one another are shifted a little apart."""
+    if not pd.api.types.is_numeric_dtype(steps) or pd.api.types.is_bool_dtype(steps):
+        return steps
+    return steps * 1.035**place if _doubled(sorted(steps)) else steps + 0.012 * place * (steps.max() - steps.min())
 
 
 def _words(column: str, value: object) -> str:
@@ -69,8 +80,7 @@ def _line(axis: Axes, part: pd.DataFrame, along: str, look: tuple[str, str], lab
     colour, marker = look
     grouped = part.groupby(along)["value"]
     mean, spread = grouped.mean(), grouped.std()
-    numeric = pd.api.types.is_numeric_dtype(part[along])
-    at = mean.index.to_numpy(dtype=float) * 1.035**place if numeric else mean.index
+    at = _beside(mean.index, place)
     axis.plot(at, mean, color=colour, marker=marker, label=label)
     if spread.notna().any():
         axis.errorbar(at, mean, spread, fmt="none", color=colour, linewidth=1.3, capsize=3)

@@ -45,7 +45,7 @@ def label_points(
         label = axis.annotate(text, point, (0, 0), textcoords="offset points", fontsize=size, color=colour)
         extent = label.get_window_extent()
         # another label is the worst to meet, a marker next, a line may be crossed if it must
-        taken = ((30, labels), (10, np.delete(squares, number, 0)), *((1, line) for line in drawn))
+        taken = ((30, labels), (10, np.delete(squares, number, 0)), *((4, line) for line in drawn))
         others = np.delete(places, number, 0)
         offset, box = _freest((extent.width, extent.height), places[number], taken, others, frame, scale)
         label.set_position([far * side for far, side in zip(offset[2:], offset[:2], strict=True)])

@@ -99,7 +99,7 @@ def rate_panel(axis: Axes, own: pd.DataFrame, others: list[str]) -> None:
         words = kind.removeprefix("firing_rate:")
         _mean_and_bars(axis, rates, "rate", SHIFT ** (place - 1.5), color=colour, marker=marker, label=words)
     axis.set_title(f"Firing rate (% of neurons{_only(label)})")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.12 * axis.get_ylim()[1])
     if kinds:  # room for their names
         axis.set_xlim(right=own[ALONG].max() * 2.1)
 
