@@ -1,6 +1,6 @@
 """One HTML page of everything in reports/."""
 
-from snnvtg.cli.report import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("report")

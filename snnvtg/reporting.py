@@ -40,7 +40,7 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 def write_text(content: str, path: Path) -> None:
     """Write `content`, atomically."""
     with atomic(path) as scratch:
-        scratch.write_text(content)
+        scratch.write_text(content, encoding="utf-8")
 
 
 def save_figure(figure, path: Path) -> None:

@@ -1,7 +1,8 @@
 """The work of `energy_report`: what it counts, and what it writes."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,7 +24,8 @@ from snnvtg.plots.energy_report import energy_figures
 from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
-from snnvtg.training import Checkpoint, evaluate
+from snnvtg.terminal import page_text
+from snnvtg.training import Checkpoint, evaluate, train
 from snnvtg.training.evaluation import evaluation_of
 
 if TYPE_CHECKING:
@@ -39,14 +41,14 @@ def report_on(options: "Options") -> None:
     tables = report.tables()
     text = report.page(tables)
     if options.beside:
-        compared, left_out = compare_counters(subject.network, subject.inputs, subject.run)
+        compared, left_out = compare_counters(subject.network, subject.inputs, subject.run, spiking=subject.spiking)
         text += "\n" + comparison_section(compared, left_out)
         tables["beside"] = comparison_table(compared)
     if options.measure:
         text += "\n" + measured(subject, options, tables["models"], report.own)
     trade, metric = None, ""
     if report.accuracy is not None:
-        metric = report.twins_accuracy["metric"]
+        metric = report.metric
         trade = trade_table(tables["models"], report.accuracy, metric, options.sweep)
     where = f"{report.network} on {report.inputs}"
     details |= {"subject": where, "num_timesteps": report.own}
@@ -59,7 +61,7 @@ def report_on(options: "Options") -> None:
     write_text(report.latex(tables), options.out / "tables.tex")
     details["coverage"] = report.counts[report.own].spiking.coverage
     write_json(provenance(**details), options.out / "provenance.json")
-    print(text)
+    print(page_text(text, str(options.out / "report.md")))
     kinds = f"{len(tables)} CSV tables, {len(figures)} figures"
     print(f"wrote {options.out}/report.md, tables.tex, provenance.json, {kinds}")
 
@@ -68,7 +70,7 @@ def of_network(options: "Options") -> tuple[Subject, EnergyReport, dict[str, Any
     """The report of a network from a file of the user's."""
     if options.checkpoint is not None or options.data is not None:
         raise InputError("--network brings its own inputs: expected neither --checkpoint nor --data")
-    subject = subject_from(options.network, options.queries, options.batch_size)
+    subject = subject_from(options.network, options.queries, options.batch_size, options.spiking)
     subject.network.to(options.device)
     counts = dict(subject.count_at(options.timesteps))
     own = own_timesteps(subject.network) or next(iter(counts))
@@ -92,13 +94,37 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
         accuracy = scored(model, split, step, options, metric)
         rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
     own = own_timesteps(model) or next(iter(counts))
-    by_twin = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0][metric])
-    of_twins = {"metric": metric, **by_twin}
+
+    def score(network: torch.nn.Module) -> float:
+        return evaluate(network, split, device=options.device)[0][metric]
+
+    training = TwinTraining(checkpoint, data, options.device) if options.train_twins else None
+    twins = accuracies(model, counts[own], score, train=training)
     table = pd.DataFrame(rows)
-    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins_accuracy=of_twins)
+    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins=twins, metric=metric)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
     config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
     return subject, report, {**details, "config": config}
+
+
+@dataclass(frozen=True)
+class TwinTraining:
+    """Trains a twin as the checkpoint's model was trained: its recipe, its seed, this data."""
+
+    checkpoint: Checkpoint
+    data: DataSplits
+    device: str
+
+    def __call__(self, twin_of: Callable[[torch.nn.Module], torch.nn.Module]) -> torch.nn.Module:
+        """`twin_of(a new model)`, trained; the best epoch."""
+        recipe = self.checkpoint.recipe
+
+        def make(*settings: Any) -> torch.nn.Module:
+            return twin_of(recipe.model_class(*settings))
+
+        seed = self.checkpoint.progress.get("seed", 0)
+        made = train(replace(recipe, model_class=make), self.data, seed=seed, device=self.device, quiet=True)
+        return made.build().to(self.device)
 
 
 def scored(

@@ -105,10 +105,12 @@ def name_of(base: "Trial") -> str:
 
 def readable(table: "pd.DataFrame") -> str:
     """A table for the terminal, energy in µJ."""
+    from snnvtg.terminal import table_text
+
     shown = table.rename(columns={"energy_pj": "energy, µJ"})
     if "energy, µJ" in shown:
         shown["energy, µJ"] = shown["energy, µJ"] / 1e6
-    return shown.to_string(index=False, float_format="{:.4g}".format, na_rep="")
+    return table_text(shown)
 
 
 def start() -> None:

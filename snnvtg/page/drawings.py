@@ -40,10 +40,10 @@ def drawings(sources: Sequence[Source]) -> Iterator[Drawing]:
         if source.kind == "sweep":
             yield from _sweep(source, name)
         elif source.kind == "comparison":
-            metric = next((m for m in METRICS if m in source.frame and source.frame[m].notna().any()), None)
-            if metric:
+            shown = [m for m in METRICS if m in source.frame and source.frame[m].notna().any()]
+            if shown:
                 title = f"Accuracy against energy, {source.data} data"
-                yield Drawing(name, title, front_figure(source.frame, metric, title), source)
+                yield Drawing(name, title, front_figure(source.frame, shown[:2], title), source)
         elif source.kind == "energy" and source.path.stem == "models":
             yield from _energy(source, sources)
         elif source.kind == "benchmark":

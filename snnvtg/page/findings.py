@@ -51,7 +51,7 @@ def _of_paper(source: Source) -> bool:
 
 def _front(source: Source) -> Sentence | None:
     metric = next((name for name in METRICS if name in source.frame), None)
-    measured = source.frame.dropna(subset=["energy_pj", metric]) if metric else source.frame.iloc[:0]
+    measured = source.frame.dropna(subset=["energy_pj", "seed", metric]) if metric else source.frame.iloc[:0]
     if measured["model"].nunique() < 2:
         return None
     mean = measured.groupby("model")[[metric, "energy_pj"]].mean()

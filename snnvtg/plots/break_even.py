@@ -10,6 +10,7 @@ from snnvtg.energy.breakeven import PublishedBreakEven
 from snnvtg.plots.energy import step_axis
 from snnvtg.plots.labels import label_ends, label_points
 from snnvtg.plots.style import DENSE, GREEN, GREY, INK, LOOKS, QUANTISED, SPIKING, style
+from snnvtg.plots.text import label
 
 LEAST = 3e-4
 RIVALS = {"dense": "its dense twin, 32 bits", "quantised": "its quantised twin, ⌈log2(T + 1)⌉ bits"}
@@ -65,7 +66,7 @@ def _name_lines(axis: Axes, layer: pd.DataFrame) -> None:
         shown = part[part["break_even_rate"] > 0].sort_values("num_timesteps")
         if len(shown):
             last = shown.iloc[-1]
-            ends.append((last["num_timesteps"], min(last["break_even_rate"], 1.0), title, colour))
+            ends.append((last["num_timesteps"], min(last["break_even_rate"], 1.0), label(title), colour))
     label_ends(axis, ends)
 
 
@@ -97,7 +98,7 @@ def _network_panel(axis: Axes, network: pd.DataFrame) -> None:
     axis.set_xscale("log")
     axis.set_xlim(low, 1)
     axis.set_ylim(-0.7, len(network) + 0.1)
-    axis.set_yticks(range(len(network)), network["title"])
+    axis.set_yticks(range(len(network)), network["title"].map(label))
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("firing rate (spikes per neuron and step)")
 

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnvtg.plots.style import GREEN, GREY, INK, ORANGE, style
+from snnvtg.plots.text import families, label, readable, titled
 
 
 def difference_figure(differences: pd.DataFrame, energy: pd.Series, reference: str, title: str) -> Figure:
@@ -23,11 +24,13 @@ def difference_figure(differences: pd.DataFrame, energy: pd.Series, reference: s
             _forest(axis, differences[differences["metric"] == metric].set_index("row").loc[rows])
             axis.set_title(f"{metric} (points)")
         _costs(axes[-1], energy.loc[rows], energy.loc[reference])
-        axes[0].set_yticks(range(len(rows)), rows)
+        axes[0].set_yticks(range(len(rows)), map(label, map(readable, rows)), fontfamily=families("".join(rows)))
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
         ringed = "" if differences["p_holm"].isna().all() else ", ringed: also after Holm's correction"
-        reading = f"difference from {reference}, 95 % interval, paired over queries; filled: it excludes 0{ringed}"
+        reading = (
+            f"difference from {label(reference)}, 95 % interval, paired over queries; filled: it excludes 0{ringed}"
+        )
         figure.supxlabel(reading, fontsize=10.5, color=GREY)
     return figure
 

@@ -25,6 +25,7 @@ from snnvtg.plots.style import (
     SPIKING,
     style,
 )
+from snnvtg.plots.text import label, titled
 
 CAUSE_COLOURS = {
     "MACs": BLUE,
@@ -52,10 +53,10 @@ def breakdown_figure(parts: Mapping[str, pd.DataFrame], title: str = "") -> Figu
         shown = {}
         for axis, (name, table) in zip(panels, parts.items(), strict=True):
             _stacked(axis, small_parts_joined(table).iloc[::-1])
-            axis.set_xlabel(f"energy per query\n(µJ, estimate: {name})")
+            axis.set_xlabel(f"energy per query\n(µJ, estimate: {label(name)})")
             shown |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4)
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
     return figure
 
 
@@ -63,11 +64,12 @@ def _stacked(axis: Axes, rows: pd.DataFrame) -> None:
     left = np.zeros(len(rows))
     for cause in (column for column in rows if column in CAUSE_COLOURS):
         values = rows[cause].to_numpy() / 1e6
-        axis.barh(rows["part"], values, left=left, color=CAUSE_COLOURS[cause], label=cause, height=0.7)
+        axis.barh(range(len(rows)), values, left=left, color=CAUSE_COLOURS[cause], label=cause, height=0.7)
         left += values
     for place, total in enumerate(left):
         share = total / left.sum() if left.sum() else 0.0
         axis.annotate(f"{share:.0%}", (total, place), (4, 0), textcoords="offset points", va="center", fontsize=10.5)
+    axis.set_yticks(range(len(rows)), rows["part"].map(label))
     axis.grid(visible=False, axis="y")
     axis.set_xlim(0, 1.15 * left.max())
 
@@ -92,12 +94,12 @@ def range_figure(table: pd.DataFrame, title: str) -> Figure:
         axis.hlines(rows.index, span.min(axis=1) / 1e6, span.max(axis=1) / 1e6, color=GRID, linewidth=16, zorder=1)
         for above, (name, (colour, marker, _)) in zip((0.24, 0.0, -0.24), WHO.items(), strict=True):
             axis.scatter(rows[name] / 1e6, rows.index + above, color=colour, marker=marker, s=34, zorder=3)
-        axis.set_yticks(rows.index, rows["title"])
+        axis.set_yticks(rows.index, rows["title"].map(label))
         axis.set_ylim(-0.7, len(rows) - 0.3)
         axis.set_xscale("log")
         axis.set_xlabel("energy per query (µJ, estimate: the price table of the row)")
         axis.grid(axis="y", visible=False)
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
         last = [(rows[name].iloc[0] / 1e6, above) for above, name in zip((0.24, 0.0, -0.24), WHO, strict=True)]
         label_points(axis, last, [words for _, _, words in WHO.values()], [colour for colour, *_ in WHO.values()])
     return figure
@@ -111,14 +113,14 @@ def timestep_figure(table: pd.DataFrame, models: Sequence[str], title: str = "")
         for axis, model in zip(panels, models, strict=True):
             rows = table[table["cost_model"] == model].sort_values("num_timesteps")
             steps = rows["num_timesteps"]
-            for name, (colour, marker, label) in WHO.items():
-                axis.plot(steps, rows[name] / 1e6, color=colour, marker=marker, label=label)
+            for name, (colour, marker, words) in WHO.items():
+                axis.plot(steps, rows[name] / 1e6, color=colour, marker=marker, label=words)
             axis.plot(steps, rows["silent_pj"] / 1e6, color=SPIKING, linestyle=":", label="spiking, silent")
             step_axis(axis, steps)
-            axis.set_title(rows["title"].iloc[0].replace(", arithmetic only", ""), fontsize=11.5)
+            axis.set_title(label(rows["title"].iloc[0].replace(", arithmetic only", "")), fontsize=11.5)
             axis.set_ylim(0, 1.12 * rows[[*WHO, "silent_pj"]].to_numpy().max() / 1e6)
         panels[0].set_ylabel("energy per query\n(µJ, estimate: the panel's prices)")
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
         lines = panels[-1].lines
         ends = [(line.get_xdata()[-1], line.get_ydata()[-1], line.get_label(), line.get_color()) for line in lines]
         label_ends(panels[-1], ends)
@@ -143,7 +145,7 @@ def pareto_figure(table: pd.DataFrame, metric: str, subject: str, queries: int |
             axis.set_title(f"{group[0]}: {over}".strip(": ") if len(group) == 1 else f"retrained at T: {over}")
             axis.set_xlabel(ESTIMATE)
         panels[0].set_ylabel(f"{metric} (%)")
-        figure.suptitle(f"Accuracy against energy: {subject}", fontweight="bold")
+        titled(figure, f"Accuracy against energy: {subject}")
         figure.supxlabel(_bars_in_words(table), fontsize=10.5, color=GREY)
         for axis, group in zip(panels, groups, strict=True):
             _name_points(axis, table[table["series"].isin(group)], metric)
@@ -170,7 +172,7 @@ def _name_points(axis: Axes, rows: pd.DataFrame, metric: str) -> None:
         for _, row in part.iterrows():
             points.append((row["energy_pj"] / 1e6, row[metric]))
             kind = series.removeprefix("retrained at T, ")
-            texts.append(f"{row['label']}, {kind}" if several and first else row["label"])
+            texts.append(label(f"{row['label']}, {kind}" if several and first else row["label"]))
             colours.append(colour)
             if "low" in row and row["low"] == row["low"]:
                 bars.append([(row["energy_pj"] / 1e6, row["low"]), (row["energy_pj"] / 1e6, row["high"])])

@@ -1,49 +1,71 @@
 """Models as points of accuracy against energy, and the front of those that no other beats in both."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from snnvtg.plots.labels import label_points
-from snnvtg.plots.style import BLUE, GREY, INK, ORANGE, style
+from snnvtg.plots.style import DENSE, GREY, INK, SPIKING, style
+from snnvtg.plots.text import label, titled
 
 ESTIMATE = "energy per query (µJ, estimate: 45 nm fp32 prices)"
 """what an axis of energies says, the price table by name"""
 
 
-def front_figure(table: pd.DataFrame, metric: str, title: str, named: str = "model") -> Figure:
-    """Accuracy against energy, a point for each value of the column `named`: mean and standard deviation over seeds.
+def front_figure(table: pd.DataFrame, metrics: Sequence[str], title: str) -> Figure:
+    """A panel for each metric: every model a point, mean and standard deviation over its seeds.
 
-    `table` has a row per model and seed with energy_pj, synops and the metric in percent. Models whose synaptic
-    operations are none are squares, the others circles; the dashed line joins those that nothing beats in both.
+    `table` has a row per model and seed: model, seed, energy_pj, synops and the metrics in percent. A model with
+    synaptic operations is a circle, one without a square, and one without an energy (a fixed window) a line across;
+    the dashed line joins those that no other beats in both.
     """
-    measured = table.dropna(subset=["energy_pj", metric])
-    grouped = measured.groupby(named, sort=False)
-    mean, spread = grouped[[metric, "energy_pj"]].mean(), grouped[[metric, "energy_pj"]].std().fillna(0.0)
-    spiking = grouped["synops"].mean().gt(0) if "synops" in table else pd.Series(False, mean.index)
-    x, y = mean["energy_pj"] / 1e6, mean[metric]
+    shown = [metric for metric in metrics if metric in table and table[metric].notna().any()]
     with style():
-        figure = Figure(figsize=(8.2, 5.4), layout="constrained")
-        axis = figure.subplots()
-        front = pareto_front(mean.reset_index(), metric)
-        axis.step(front["energy_pj"] / 1e6, front[metric], where="post", color=GREY, linewidth=1.2, linestyle="--")
-        for name in mean.index:
-            colour, marker = (ORANGE, "o") if spiking[name] else (BLUE, "s")
-            bars = {"xerr": spread.loc[name, "energy_pj"] / 1e6, "yerr": spread.loc[name, metric]}
-            axis.errorbar(x[name], y[name], **bars, fmt=marker, color=colour, capsize=3, elinewidth=1.3, zorder=3)
-        if x.max() > 8 * x.min():
-            axis.set_xscale("log")
-        axis.margins(0.16)
-        axis.set_xlabel(ESTIMATE)
-        axis.set_ylabel(f"{metric} (%)")
-        axis.set_title(title)
-        seeds = measured.groupby(named)["seed"].nunique() if "seed" in measured else pd.Series([1])
-        most = int(seeds.max())
-        bars = f"bars: standard deviation over up to {most} seeds" if most > 1 else "one seed: no error bars over seeds"
-        kinds = "● with spikes  ■ without   " if spiking.any() and not spiking.all() else ""
-        figure.supxlabel(f"{kinds}{bars}; dashed: no other model is better in both", fontsize=10.5, color=GREY)
-        label_points(axis, list(zip(x, y, strict=True)), list(map(str, mean.index)), [INK] * len(mean))
+        figure = Figure(figsize=(max(8.2, 6.6 * len(shown)), 5.4), layout="constrained")
+        axes = figure.subplots(1, len(shown), squeeze=False)[0]
+        means = [_panel(axis, table.dropna(subset=[metric]), metric) for axis, metric in zip(axes, shown, strict=True)]
+        titled(figure, title)
+        most = int(table.groupby("model")["seed"].nunique().max())
+        bars = f"bars: standard deviation over up to {most} seeds" if most > 1 else "one seed: no bars over seeds"
+        words = f"● with spikes  ■ without; {bars}; dashed: no other model is better in both"
+        figure.supxlabel(words, fontsize=10.5, color=GREY)
+        for axis, (mean, lines) in zip(axes, means, strict=True):
+            label_points(axis, list(mean), list(map(label, mean.values())), [INK] * len(mean), lines)
     return figure
+
+
+def _panel(axis: Axes, table: pd.DataFrame, metric: str) -> tuple[dict[tuple[float, float], str], list]:
+    """Draw the models; their places with their names, and what of the panel is to be kept free."""
+    named, lines = {}, []
+    for name, part in table.groupby("model", sort=False):
+        height = part[metric].mean()
+        if part["energy_pj"].isna().all():
+            axis.axhline(height, color=GREY, linestyle=":", linewidth=1.4)
+            place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "right", "color": GREY, "fontsize": 10}
+            axis.annotate(label(str(name)), (1, height), xycoords=("axes fraction", "data"), **place)
+            continue
+        energy, spread = part["energy_pj"] / 1e6, part[metric].std()
+        colour, marker = (SPIKING, "o") if "synops" in part and part["synops"].max() > 0 else (DENSE, "s")
+        bars = {"xerr": energy.std(), "yerr": spread} if len(part) > 1 else {}
+        axis.errorbar(energy.mean(), height, **bars, fmt=marker, color=colour, capsize=3, elinewidth=1.3, zorder=3)
+        named[(energy.mean(), height)] = str(name)
+        if bars:
+            lines.append([(energy.mean(), height - spread), (energy.mean(), height + spread)])
+    mean = table.dropna(subset=["energy_pj"]).groupby("model", as_index=False)[["energy_pj", metric]].mean()
+    front = pareto_front(mean, metric)
+    axis.step(front["energy_pj"] / 1e6, front[metric], where="post", color=GREY, linewidth=1.2, linestyle="--")
+    if mean["energy_pj"].max() > 4 * mean["energy_pj"].min():
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.margins(0.18)
+    axis.set_xlabel(ESTIMATE)
+    axis.set_ylabel(f"{metric} (%)")
+    return named, lines
 
 
 def pareto_front(table: pd.DataFrame, metric: str) -> pd.DataFrame:

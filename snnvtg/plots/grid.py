@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnvtg.plots.style import LOOKS, style
+from snnvtg.plots.text import label, titled
 
 WORDS = {"num_timesteps": "time steps T"}
 """what a column is called on a figure, where its name would not do"""
@@ -35,7 +36,7 @@ def grid_figure(table: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]
                 axis.set_ylim(0, 1.1 * scale * table[column].max())
         if others:
             figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
     return figure
 
 
@@ -73,7 +74,7 @@ def _beside(steps: pd.Index, place: int) -> pd.Index:
 def _words(column: str, value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return f"{WORDS.get(column, column)} = {value}"
+    return label(f"{WORDS.get(column, column)} = {value}")
 
 
 def _line(axis: Axes, part: pd.DataFrame, along: str, look: tuple[str, str], label: str, place: int) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from snnvtg.plots.grid import lines_of
 from snnvtg.plots.labels import label_ends, label_points
 from snnvtg.plots.style import BLUE, GREY, LOOKS, ORANGE, style
+from snnvtg.plots.text import titled
 
 ALONG = "num_timesteps"
 UNTRAINED = (("prior", "--", "best fixed window"), ("linear", "-.", "linear map alone"))
@@ -50,7 +51,7 @@ def timestep_figure(
         for axis in (*panels[:, 0], *panels[:, 1], panels[0, 2]):
             _timestep_axis(axis, own)
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=2.5)
-        figure.suptitle(f"{title}: {_bars_in_words(own, intervals)}", fontweight="bold")
+        titled(figure, f"{title}: {_bars_in_words(own, intervals)}")
         label_points(panels[1, 2], *trade)
         _label_rates(panels[0, 1])
     return figure
@@ -172,8 +173,9 @@ def tradeoff_panel(
         axis.errorbar(mean["energy_pj"] / 1e6, mean[metric], bars, **look)
         here = [(row["energy_pj"] / 1e6, row[metric]) for _, row in mean.iterrows()]
         ends = np.broadcast_to(np.nan_to_num(bars), (2, len(here)))
+        tops = [(x, y + high) for (x, y), high in zip(here, ends[1], strict=True)]
         lines += [here, *([(x, y - low), (x, y + high)] for (x, y), low, high in zip(here, *ends, strict=True))]
-        points += here
+        points += tops  # where an error bar ends there is room for a name
         texts += [f"T={step:g}" for step in mean.index]
         colours += [colour] * len(mean)
     axis.margins(0.12)

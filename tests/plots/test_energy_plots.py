@@ -92,7 +92,7 @@ def test_points_over_other_queries_are_in_a_panel_of_their_own():
 def test_points_that_nearly_coincide_have_names_apart():
     rows = [("a model", 5.0e6, 40.0), ("another model", 5.02e6, 40.05), ("a third", 5.05e6, 39.97), ("far", 9e6, 44.0)]
     table = pd.DataFrame(rows, columns=["model", "energy_pj", "mIoU"]).assign(seed=0, synops=[1.0, 0.0, 1.0, 0.0])
-    (axis,) = front_figure(table, "mIoU", "title").axes
+    (axis,) = front_figure(table, ["mIoU"], "title").axes
     assert len(axis.texts) == 4
     assert not hidden(axis)
 
@@ -100,7 +100,7 @@ def test_points_that_nearly_coincide_have_names_apart():
 def test_a_model_is_a_point_with_the_deviation_of_its_seeds():
     rows = [("a", seed, energy, value) for seed, energy, value in ((0, 4e6, 40.0), (1, 6e6, 42.0), (2, 5e6, 44.0))]
     table = pd.DataFrame([*rows, ("b", 0, 2e6, 30.0)], columns=["model", "seed", "energy_pj", "mIoU"])
-    (axis,) = front_figure(table, "mIoU", "title").axes
+    (axis,) = front_figure(table, ["mIoU"], "title").axes
     bars = [line.get_segments()[0] for bar in axis.containers[:1] for line in bar.lines[2]]
     (left, right), (low, high) = bars
     assert (left[0], right[0], low[1], high[1]) == pytest.approx((4.0, 6.0, 40.0, 44.0))
