@@ -48,6 +48,12 @@ class SpikeLayer:
     title: str
     first_clip: int = 0
     """position of the first clip among the M; what stands before it is no clip"""
+    num_heads: int = 1
+    """attention heads that the channels are split evenly among"""
+
+    def __post_init__(self):
+        if self.num_heads < 1:
+            raise InputError(f"SpikeLayer.num_heads: expected at least 1, got {self.num_heads}")
 
 
 class GroundingModel(nn.Module, ABC):
