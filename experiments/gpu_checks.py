@@ -33,19 +33,6 @@ TRAIN = (
     "experiments/train.py --dataset qvhighlights --features {out}/features --splits train val test --split test"
     " --preset paper"
 )
-DEMO = (
-    "experiments/train.py --model {model} --preset demo --device {{cuda|cpu}} --set training.epochs=1"
-    " --set data.synthetic.num_train={{600|25}} --out {{out}}/{model}"
-)
-
-
-def models() -> list[str]:
-    """Names of the toolkit's models; the package need not be installed."""
-    sys.path.insert(0, str(ROOT))
-    from snnvtg.models import MODELS
-
-    return list(MODELS)
-
 
 PARTS = (
     Part("doctor", ("-m snnvtg.doctor",), 25),
@@ -71,12 +58,10 @@ PARTS = (
         (
             f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
             "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
-            " --set training.epochs={4|1} --runs {out}/runs --out {out}/comparison.csv",
+            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25} --runs {out}/runs --out {out}/comparison.csv",
         ),
         40,
     ),
-    # every model of the toolkit, whatever models there are
-    Part("models", tuple(DEMO.format(model=name) for name in models()), 15),
     Part(
         "cupy",
         (
