@@ -58,7 +58,8 @@ PARTS = (
         (
             f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
             "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
-            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25} --runs {out}/runs --out {out}/comparison.csv",
+            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25}"
+            " --runs {out}/runs --out {out}/comparison.csv",
         ),
         40,
     ),

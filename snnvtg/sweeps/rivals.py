@@ -52,7 +52,7 @@ def comparisons(
     changed = tuple(Setting(key, value, "--set") for key, value in parse_overrides(overrides))
     groups: dict[str, list[tuple[Row, Trial]]] = {}
     for model in models:
-        base = trial_of(preset, model=model, data=data, inference=inference)
+        base = trial_of(preset, overrides, model=model, data=data, inference=inference)
         seen = set()
         for row in rows_of(model, preset, forms, changed):
             trial = row.trial(base)
