@@ -1,6 +1,6 @@
 """Compare two models, several seeds each, on the same queries: paired differences with intervals."""
 
-from snnvtg.cli.compare import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("compare")

@@ -1,6 +1,6 @@
 """What a trained model costs under every published convention, beside its dense and its quantised twin."""
 
-from snnvtg.cli.energy_report import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("energy-report")

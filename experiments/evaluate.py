@@ -1,6 +1,6 @@
 """Score a submission file, any tool's, with the figures of the official evaluator."""
 
-from snnvtg.cli.evaluate import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("evaluate")

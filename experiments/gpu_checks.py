@@ -39,7 +39,7 @@ PARTS = (
     # right before fast: every variant of every kernel, and every kind of neuron
     Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 75, needs=("triton",)),
     Part("scan", ("tests/scan/device_parity.py --device {cuda|cpu --every 40}",), 65, needs=("triton",)),
-    Part("lif-speed", (LIF,), 55),
+    Part("lif-speed", (LIF,), 45),
     Part("scan-speed", (SCAN + " --backends {triton torch|cpu torch}",), 50),
     # a whole run of the paper's model at the size of QVHighlights, in both precisions
     Part(
@@ -50,7 +50,18 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        95,
+        60,
+    ),
+    # every model and its spiking forms: a step against the CPU, then trained and measured
+    Part(
+        "models",
+        (
+            f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
+            "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
+            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25}"
+            " --runs {out}/runs --out {out}/comparison.csv",
+        ),
+        40,
     ),
     Part(
         "cupy",
@@ -86,6 +97,8 @@ PARTS = (
     ),
     # what other people's programs do to the kernels; those of all values are compiled by now
     Part("conformance", ("-m snnvtg.neurons.conformance {fused --device cuda|--help}",), 20),
+    # every model at its paper's size and in its spiking form: the answers of the CPU, and a training step
+    Part("models", (f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",), 20),
     # whatever else is marked for a GPU
     Part("tests", (f"{PYTEST} -m {{gpu|gpu --collect-only}} --maxfail=20 tests",), 15, needs=("hypothesis",)),
     # compiling takes minutes: what time is left, or a second call

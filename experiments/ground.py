@@ -1,6 +1,6 @@
 """Ask a trained model for a moment in words."""
 
-from snnvtg.cli.ground import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("ground")

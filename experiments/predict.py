@@ -1,6 +1,6 @@
 """Write a trained model's answers to a split as a submission file."""
 
-from snnvtg.cli.predict import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("predict")

@@ -1,6 +1,6 @@
 """Accuracy, firing rate and energy against the number of time steps."""
 
-from snnvtg.cli.timestep_sweep import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("timestep-sweep")

@@ -1,6 +1,6 @@
 """Train one model and measure it."""
 
-from snnvtg.cli.train import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("train")

@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "DataSource": "snnvtg.data.source",
     "DataSplits": "snnvtg.data.dataset",
+    "SyntheticConfig": "snnvtg.data.synthetic_config",
     "load_data": "snnvtg.surface",
     "GroundingModel": "snnvtg.models",
     "Recipe": "snnvtg.models",
@@ -29,6 +30,7 @@ _PLACES = {
     "load_checkpoint": "snnvtg.training",
     "predict": "snnvtg.surface",
     "train": "snnvtg.training",
+    "trained": "snnvtg.surface",
     "LIF": "snnvtg.neurons",
     "LIFParameters": "snnvtg.neurons",
     "set_backend": "snnvtg.neurons",

@@ -1,9 +1,8 @@
 """`python -m snnvtg`: the commands of the toolkit, also from an installed wheel."""
 
-import importlib
 import sys
 
-from snnvtg.cli import COMMANDS
+from snnvtg.cli import COMMANDS, start
 
 
 def main() -> None:
@@ -12,7 +11,7 @@ def main() -> None:
     name = name.replace("_", "-")
     if name in COMMANDS:
         sys.argv = [f"snnvtg {name}", *rest]
-        importlib.import_module(f"snnvtg.cli.{name.replace('-', '_')}").start()
+        start(name)
         return
     lines = [f"  {command:16} {words}" for command, words in COMMANDS.items()]
     text = "\n".join(["snnvtg COMMAND [OPTIONS]; `snnvtg COMMAND --help` says more", "", *lines])

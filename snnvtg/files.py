@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from snnvtg.errors import InputError
+from snnvtg.interrupts import held, let_through
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 """what the system says of a disk that takes no more"""
+
+UNFINISHED = ".unfinished-"
+"""in the names of files that are being written, before eight random characters"""
 
 
 @contextmanager
@@ -19,17 +23,20 @@ def atomic(path: Path) -> Iterator[Path]:
 
     A place that cannot be written to is an InputError, before anything is computed for it; so is a disk that is full.
     """
-    scratch = _scratch(path, path.parent)
-    try:
-        yield scratch
-        scratch.chmod(0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise InputError(f"{path}: cannot be written ({error.strerror}); make room and run the same command") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+    with held():
+        scratch = _scratch(path, path.parent)
+        try:
+            with let_through():
+                yield scratch
+            scratch.chmod(0o644)
+            os.replace(scratch, path)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            said = f"{path}: cannot be written ({error.strerror}); make room and run the same command"
+            raise InputError(said) from error
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def check_writable(path: Path) -> None:
@@ -37,7 +44,8 @@ def check_writable(path: Path) -> None:
 
     Nothing is left behind, no folder either.
     """
-    _scratch(path, next(folder for folder in path.absolute().parents if os.path.exists(folder))).unlink()
+    with held():
+        _scratch(path, next(folder for folder in path.absolute().parents if os.path.exists(folder))).unlink()
 
 
 def _scratch(path: Path, folder: Path) -> Path:
@@ -46,7 +54,7 @@ def _scratch(path: Path, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}{UNFINISHED}", suffix=path.suffix)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)

@@ -40,13 +40,23 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 def write_text(content: str, path: Path) -> None:
     """Write `content`, atomically."""
     with atomic(path) as scratch:
-        scratch.write_text(content)
+        scratch.write_text(content, encoding="utf-8")
 
 
 def save_figure(figure, path: Path) -> None:
     """Save a matplotlib figure, atomically; the format follows the suffix of `path`."""
     with atomic(path) as scratch:
         figure.savefig(scratch, dpi=200, bbox_inches="tight")
+
+
+def save_both(figure, path: Path) -> None:
+    """Save a figure as PNG at `path` and as SVG beside it, the same bytes for the same figure."""
+    save_figure(figure, path)
+    from matplotlib import rc_context
+
+    plain = rc_context({"svg.fonttype": "none", "svg.hashsalt": "snnvtg"})
+    with plain, atomic(path.with_suffix(".svg")) as scratch:
+        figure.savefig(scratch, bbox_inches="tight", metadata={"Date": None})
 
 
 def provenance(**details: Any) -> dict[str, Any]:

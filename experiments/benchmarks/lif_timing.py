@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from machine import minor_faults
-from measuring import in_own_process, peak_of
+from measuring import in_own_process
+from snnvtg.memory import peak_of
 from snnvtg.neurons.backends import BACKENDS
 from snnvtg.neurons.module import LIF
 

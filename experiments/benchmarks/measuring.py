@@ -2,15 +2,12 @@
 
 import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-
-from snnvtg import memory
 
 Result = TypeVar("Result")
 
@@ -32,24 +29,6 @@ def in_own_process(function: Callable[..., Result], *arguments) -> Result:
         raise RuntimeError(f"the process of {function.__name__} ended with status {child.exitcode}") from None
     child.join()
     return result
-
-
-def peak_of(run: Callable[[], Result], device: str) -> tuple[float, Result]:
-    """Megabytes one call needs beyond what is there before it, its results included, and its result."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        result = run()
-        torch.cuda.synchronize()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6, result
-    memory.give_back_freed_memory()  # else the call would find room without a trace
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    Path("/proc/self/clear_refs").write_text("5")  # lowers the high-water mark to what is resident now
-    result = run()
-    status = Path("/proc/self/status").read_text()
-    high = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
-    return (high - before) / 1e6, result
 
 
 class Company:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 import scan_rivals as rivals
-from measuring import in_own_process, peak_of
+from measuring import in_own_process
 from snnvtg.errors import BackendError
+from snnvtg.memory import peak_of
 from snnvtg.scan import cpu_kernels
 from snnvtg.scan.selective import selective_scan
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.benchmarks import benchmark
 from snnvtg.errors import InputError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Check a data set's files."""
 
     annotations: tuple[Path, ...]
@@ -63,14 +63,23 @@ def main(options: Options) -> None:
 
 def summary(manifest: "Manifest", table: "pd.DataFrame") -> str:
     """What the files hold, then what is wrong."""
+    from snnvtg.terminal import table_text
+
     held = (
         f"{manifest.num_queries} queries, {manifest.num_videos} videos, {manifest.num_clips} clips, "
         f"widths {' + '.join(map(str, manifest.widths)) or 'unknown'}"
     )
+    if manifest.unknown:
+        common = sorted(manifest.unknown, key=lambda word: (-manifest.unknown[word], word))[:10]
+        times = ", ".join(f"{word:.30} {manifest.unknown[word]}" for word in common)
+        held += (
+            f"\n{len(manifest.unknown)} words without a vector, read as nothing {sum(manifest.unknown.values())} times"
+        )
+        held += f" (most often: {times})"
     if table.empty:
         return f"{held}\nno fault found; checksum {manifest.checksum}"
     counts = ", ".join(f"{count} {kind}" for kind, count in table["kind"].value_counts().items())
-    return f"{held}\n{table.to_string(index=False)}\n{len(table)} faults: {counts}"
+    return f"{held}\n{table_text(table)}\n{len(table)} faults: {counts}"
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.r2_features import last_layer_cls, last_layer_tokens
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Reduce R²'s features."""
 
     videos: Path
@@ -28,6 +28,10 @@ class Options:
     out: Path
     texts: Path | None = None
     """folder of {qid}.npy (tokens, layers, width)"""
+
+    def kept(self) -> str:
+        """As CommandOptions: the files that are finished."""
+        return f"what is finished is in {self.out}; the same command goes on"
 
 
 def main(options: Options) -> None:

@@ -1,6 +1,6 @@
 """How good is a setting, without opening the test split: cross-validation over the training videos."""
 
-from snnvtg.cli.cross_validate import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("cross-validate")

@@ -13,19 +13,25 @@ from urllib.parse import urlsplit
 import pandas as pd
 from tqdm import tqdm
 
-from snnvtg.cli.command import run
+from snnvtg.claims import claimed
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.catalogue import CATALOGUE, entry
 from snnvtg.data.downloads import fetch
+from snnvtg.terminal import table_text
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Fetch public files."""
 
     name: str | None = None
     """what to fetch; none: list what there is"""
     out: Path = Path("data")
     """folder the file goes to"""
+
+    def kept(self) -> str:
+        """As CommandOptions: the files that are finished."""
+        return f"what is finished is in {self.out}; the same command goes on"
 
 
 def main(options: Options) -> None:
@@ -36,12 +42,12 @@ def main(options: Options) -> None:
             for name, e in CATALOGUE.items()
         ]
         columns = ["name", "automatic", "bytes", "licence", "page", "note"]
-        print(pd.DataFrame(rows, columns=columns).to_string(index=False))
+        print(table_text(pd.DataFrame(rows, columns=columns)))
         return
     found = entry(options.name)
     print(f"{options.name}: {found.size or 'unknown'} bytes, licence {found.licence} ({found.page}) {found.note}")
-    with tqdm(total=found.size, unit="B", unit_scale=True, delay=0.5) as bar:
-        target = options.out / Path(urlsplit(found.url).path).name
+    target = options.out / Path(urlsplit(found.url).path).name
+    with claimed(target), tqdm(total=found.size, unit="B", unit_scale=True, delay=0.5) as bar:
         fetch(
             found.url, target, size=found.size, sha256=found.sha256, progress=lambda done, _: bar.update(done - bar.n)
         )

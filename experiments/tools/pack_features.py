@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.benchmarks import benchmark
 from snnvtg.data.packed import pack_features
 from snnvtg.errors import InputError
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Pack features."""
 
     annotations: tuple[Path, ...]

@@ -1,6 +1,6 @@
 """Which video holds the moment? Scores every query of a split against every video of it (PRVR)."""
 
-from snnvtg.cli.video_retrieval import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("video-retrieval")

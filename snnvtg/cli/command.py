@@ -1,13 +1,18 @@
-"""How every command of the toolkit starts and fails."""
+"""How every command of the toolkit starts, is interrupted and fails."""
 
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import tyro
 
 from snnvtg.errors import InputError
+from snnvtg.interrupts import answered
 
 Options = TypeVar("Options")
 REPLACED = {
@@ -18,25 +23,72 @@ REPLACED = {
 """options of earlier versions, and what stands in their place"""
 
 
+@dataclass(frozen=True)
+class CommandOptions:
+    """What every command takes."""
+
+    quiet: bool = field(default=False, kw_only=True)
+    """print errors alone: no progress, no table, no notes"""
+
+    def check(self) -> None:
+        """InputError for values that cannot be, before anything heavy is imported; each class adds to it."""
+
+    def kept(self) -> str:
+        """What an interrupt leaves behind, and how to go on."""
+        return "no file is half written; run the same command again"
+
+
 def run(options: type[Options], main: Callable[[Options], None], description: str | None = None) -> None:
     """Parse the command line into `options`, check their values (`check`, where they have it), and call `main`.
 
-    Bad input ends with one line on stderr and exit status 2, an interrupt with status 130; anything else is a bug
-    and keeps its traceback.
+    Bad input ends with one line on stderr and exit status 2, a signal with one line and the status of that signal (130
+    for Ctrl-C, 143 for SIGTERM); anything else is a bug and keeps its traceback.
     """
+    common = CommandOptions()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another code page has no µ
+    with answered(lambda: common.kept()):
+        try:
+            _refuse_replaced(options, sys.argv[1:])
+            with _flushed():
+                given = tyro.cli(options, description=description)
+            common = given if isinstance(given, CommandOptions) else common  # a benchmark has its own
+            common.check()
+            _refuse_absent(given)
+            with _silence(common.quiet), _flushed():
+                main(given)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Where whoever reads the output has gone, as `head` does, end without a word and with the status of SIGPIPE."""
     try:
-        _refuse_replaced(options, sys.argv[1:])
-        given = tyro.cli(options, description=description)
-        if hasattr(given, "check"):
-            given.check()
-        _refuse_absent(given)
-        main(given)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted: finished rows are kept, the same command resumes", file=sys.stderr)
-        raise SystemExit(130) from None
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's flush at its end
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+@contextmanager
+def _silence(quiet: bool) -> Iterator[None]:
+    """No progress bars, in workers neither, and nothing on stdout, where that was asked for."""
+    if not quiet:
+        yield
+        return
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield
+    finally:
+        os.environ.pop("TQDM_DISABLE") if before is None else os.environ.update(TQDM_DISABLE=before)
 
 
 def _refuse_absent(options: object) -> None:

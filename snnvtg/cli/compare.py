@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from snnvtg.applications import Task
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Compare two models."""
 
     reads: ClassVar[dict[str, str]] = {
@@ -52,6 +52,7 @@ def main(options: Options) -> None:
     from snnvtg.applications.scoring import scorer
     from snnvtg.metrics.intervals import paired_comparison
     from snnvtg.reporting import write_csv
+    from snnvtg.terminal import table_text
 
     if options.out:
         check_writable(options.out)
@@ -70,7 +71,7 @@ def main(options: Options) -> None:
     table = pd.DataFrame(rows, columns=["figure", "first", "second", "difference", "low", "high", "ahead"])
     if options.out:
         write_csv(table, options.out)
-    print(table.to_string(index=False, float_format="{:.2f}".format))
+    print(table_text(table, "{:.2f}".format))
 
 
 def start() -> None:

@@ -42,6 +42,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.declaration import grid_sweep
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words
+    from snnvtg.terminal import table_text
 
     pool, out = options.pool(), options.out
     base = options.base()
@@ -52,7 +53,7 @@ def main(options: Options) -> None:
     results = read_results(out)
     shown = [*results.evaluation.shown]
     own = results.table[results.table["seed"].notna()]
-    print(own[["seed", "fold", *shown]].to_string(index=False, float_format="{:.1f}".format))
+    print(table_text(own[["seed", "fold", *shown]], "{:.1f}".format))
     trained = results.queries[results.queries["seed"].notna()]
     queries = [
         len(trained[(trained["row"] == r) & (trained["seed"] == s)])

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from snnvtg.applications import Task
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Score a submission file."""
 
     reads: ClassVar[dict[str, str]] = dict.fromkeys(

@@ -1,5 +1,7 @@
 """Ask a trained model for a moment in words.
 
+    python experiments/ground.py                    # the model and the synthetic video that come with the package
+    python experiments/ground.py --query "someone carries a red box"                      # of the same video
     python experiments/ground.py --checkpoint runs/train/best.pt --features video.npz --text glove.300d.txt \\
         --query "a person opens the door"
     python experiments/ground.py --checkpoint best.pt --features slowfast=a.npz clip=b.npz --text clip:WEIGHTS \\
@@ -12,12 +14,14 @@ training is refused: by its name, and by checksums of word vectors or weights; a
 """
 
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snnvtg.applications.demo import DEMO
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions
+from snnvtg.cli.words import said_of_words, some
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -32,11 +36,14 @@ class Options(CheckpointOptions):
     """Ground one query in one video."""
 
     _: KW_ONLY
-    features: tuple[str, ...]
+    checkpoint: Path | None = None
+    """a checkpoint of experiments/train.py, or a sweep's table (NAME.csv) with --row; none: runs/train/best.pt, or the
+    package's own where no features are named either"""
+    features: tuple[str, ...] = ()
     """the video's feature files (.npz with key features, .npy), one per backbone in the order of training; NAME=FILE
     where the folder does not say which backbone it is"""
-    query: str
-    text: str
+    query: str = ""
+    text: str = ""
     """how the query becomes features: FILE.txt (GloVe), clip:FOLDER (a local CLIP), sentence, tokens:FILE.npz"""
     duration: float | None = None
     """seconds of the video; none: clips × clip length"""
@@ -56,7 +63,13 @@ class Options(CheckpointOptions):
         """InputError for what needs no model to be seen wrong."""
         if self.top < 1:
             raise InputError(f"top is {self.top}; expected at least 1")
-        if not self.query.strip():
+        if not self.is_demo:
+            for name in ("features", "text", "query"):
+                if not getattr(self, name):
+                    raise InputError(
+                        f"--{name}: is not given; expected --features, --text and --query, or none of them"
+                    )
+        if self.query and not self.query.strip():
             raise InputError("query is empty; ask in a sentence")
         for given in self.features:
             if not os.path.exists(path := given.rpartition("=")[2]):
@@ -66,9 +79,22 @@ class Options(CheckpointOptions):
         if self.out.suffix[1:] not in FigureCanvasBase.filetypes:
             raise InputError(f"{self.out}: no picture format; expected one of {', '.join(FigureCanvasBase.filetypes)}")
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether the package's own model, video and words are asked."""
+        return self.checkpoint is None and not self.features and not self.text
 
-def main(options: Options) -> None:
+    def filled(self) -> "Options":
+        """With what is taken where nothing is named."""
+        if not self.is_demo:
+            return replace(self, checkpoint=self.checkpoint or Path("runs/train/best.pt"))
+        names = {"checkpoint": DEMO.checkpoint, "features": (str(DEMO.video),), "text": str(DEMO.words)}
+        return replace(self, **names, query=self.query or DEMO.asked()["query"])
+
+
+def main(given: Options) -> None:
     """Answer, print, draw."""
+    options = given.filled()
     for path in filter(None, (options.out, options.json)):
         check_writable(path)
     from snnvtg.applications.grounding import WINDOW, answer, encode_query, open_video
@@ -88,11 +114,13 @@ def main(options: Options) -> None:
     # the words whose vectors the checkpoint knows are asked for too, to be compared
     encoder = text_source(options.text, [options.query, *filter(None, checkpoint.text_marks)])
     text = encode_query(encoder, query, checkpoint, file)
+    note = said_of_words(options.query, text, options.text)
     model = checkpoint.build()
     set_backend(model, options.backend)
     window = (checkpoint.longest or WINDOW) if options.window is None else options.window
     found = answer(model, query, video, text, clip_length, window)
     windows = found.prediction.pred_relevant_windows[: options.top]
+    print(note, end="")
     print(f"{vid}: {video.num_clips} clips, {query.duration:g} s; text: {encoder.name or 'file'}, {len(text)} tokens")
     if not (checkpoint.text_name and encoder.name):
         side = "the file" if checkpoint.text_name else "this checkpoint"
@@ -101,27 +129,43 @@ def main(options: Options) -> None:
         print(f"longer than {window} clips: read in windows; the picture shows the one around the best moment")
     for start, end, score in windows:
         print(f"{start:8.1f} s – {end:6.1f} s   score {score:.3f}")
+    if given.is_demo:
+        print(about_demo(options.query))
     draw(found, windows, options, clip_length, vid)
     if options.json:
         write_json(content(found.prediction, query, encoder.digest, options, checkpoint), options.json)
         print(f"wrote {options.json}")
 
 
+def about_demo(query: str) -> str:
+    """What the demo is, whether the answer is right, and what else can be asked."""
+    asked = DEMO.asked()
+    lines = [f"a demo: a synthetic video, {asked['chosen']}"]
+    if query == asked["query"]:
+        (start, end), *_ = asked["relevant_windows"]
+        lines.append(f"“{query}” is at {start:g} s – {end:g} s")
+    return "\n".join([*lines, f"--query takes the words {', '.join(DEMO.known_words())}"])
+
+
 def draw(found: "Answer", windows, options: Options, clip_length: float, vid: str) -> None:
     """The picture of the clips the answer has spikes of, times counted from the first of them."""
     from snnvtg.plots.grounding import grounding_figure
+    from snnvtg.plots.text import missing
     from snnvtg.reporting import save_figure
 
     begin, end = found.first * clip_length, (found.first + found.num_clips) * clip_length
     local = [(max(a, begin) - begin, min(b, end) - begin, score) for a, b, score in windows if a < end and b > begin]
     place = f", from {begin:g} s on" if found.first else ""
+    title = f"“{options.query}” in {vid}{place}"
+    if lacking := missing(title):
+        print(f"note: no installed font has {some(lacking)}: code points in the picture; install one, as Noto Sans CJK")
     figure = grounding_figure(
         found.spikes,
         num_clips=found.num_clips,
         clip_length=clip_length,
         windows=local,
         saliency=found.prediction.pred_saliency_scores[found.first : found.first + found.num_clips],
-        title=f"“{options.query}” in {vid}{place}",
+        title=title,
     )
     save_figure(figure, options.out)
     if not found.spikes:

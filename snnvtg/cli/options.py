@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import tyro
 
+from snnvtg.cli.command import CommandOptions
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic_config import SyntheticConfig
 from snnvtg.errors import InputError
@@ -23,15 +24,8 @@ if TYPE_CHECKING:
     from snnvtg.training import Checkpoint
 
 
-class Checked:
-    """Options whose values are checked before anything heavy is imported; each class adds to `check` and calls on."""
-
-    def check(self) -> None:
-        """InputError for values that cannot be."""
-
-
 @dataclass(frozen=True)
-class DataOptions(DataSource, Checked):
+class DataOptions(DataSource, CommandOptions):
     """Which data: the embedded synthetic set, a folder (--data), or a benchmark (--dataset, --features)."""
 
     reads: ClassVar[dict[str, str]] = {
@@ -51,7 +45,7 @@ class DataOptions(DataSource, Checked):
         """Nothing is checked while the command line is parsed: `source` refuses what does not fit in one line."""
 
     def check(self) -> None:
-        """As Checked: options that exclude one another."""
+        """As CommandOptions: options that exclude one another."""
         super().check()
         _ = self.source
 
@@ -62,7 +56,7 @@ class DataOptions(DataSource, Checked):
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(CommandOptions):
     """Which model, and how it is trained."""
 
     model: str = DEFAULT_MODEL
@@ -82,7 +76,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class PoolOptions(Checked):
+class PoolOptions(CommandOptions):
     """Where models are trained and kept."""
 
     runs: Path = Path("runs")
@@ -92,10 +86,14 @@ class PoolOptions(Checked):
     """models trained at once, each in one thread"""
 
     def check(self) -> None:
-        """As Checked: fewer than one worker."""
+        """As CommandOptions: fewer than one worker."""
         super().check()
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
+
+    def kept(self) -> str:
+        """As CommandOptions: tables grow row by row, models epoch by epoch."""
+        return f"finished rows are in their tables, finished epochs in {self.runs}; the same command resumes"
 
     def pool(self) -> dict[str, Any]:
         """The three as keyword arguments; InputError for a device that cannot be used."""
@@ -120,7 +118,7 @@ class SweepOptions(DataOptions, ModelOptions, PoolOptions):
 
 
 @dataclass(frozen=True)
-class CheckpointOptions:
+class CheckpointOptions(CommandOptions):
     """A trained model: a checkpoint, or a row of a sweep's table."""
 
     reads: ClassVar[dict[str, str]] = {"checkpoint": "no such checkpoint; train one with experiments/train.py"}

@@ -64,7 +64,27 @@ def main(options: Options) -> None:
         write_video_rankings(dataset.queries, [answers[query.qid] for query in dataset.queries], options.out)
     else:
         write_submission(answers, options.out)
+    if said := unread(dataset):
+        print(said)
     print(f"{len(dataset)} queries; wrote {options.out}")
+
+
+def unread(dataset: "GroundingDataset") -> str:
+    """What to say of queries with words that have no vector, and of those without any other."""
+    from snnvtg.data.text import unread_words
+
+    found = [unread_words(query.query, text) for query, text in zip(dataset.queries, dataset.texts, strict=True)]
+    words = sorted({word for unknown in found for word in unknown})
+    if not words:
+        return ""
+    count = sum(map(bool, found))
+    said = f"note: {count} queries have words without a vector ({', '.join(words[:5])}{', …' * (len(words) > 5)})"
+    none = [
+        q for q, unknown, text in zip(dataset.queries, found, dataset.texts, strict=True) if len(unknown) == len(text)
+    ]
+    if none:
+        said += f"; {len(none)} have no other, so their answers say nothing of the query (first: qid {none[0].qid})"
+    return said
 
 
 def split_of(options: Options, checkpoint: "Checkpoint", file: Path) -> "GroundingDataset":

@@ -44,6 +44,13 @@ class Options(DataOptions, ModelOptions):
         super().check()
         check_seeds([self.seed], "--seed")
 
+    def kept(self) -> str:
+        """As CommandOptions: the last finished epoch."""
+        last = self.out / "last.pt"
+        if last.is_file():
+            return f"{last} holds the last finished epoch; the same command goes on from there"
+        return "no epoch was finished; the same command begins again"
+
 
 def main(options: Options) -> None:
     """Train, measure, report."""
@@ -53,6 +60,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.checks import check_device, check_trial
     from snnvtg.sweeps.engine import measure_model
     from snnvtg.sweeps.measurement import parameter_count
+    from snnvtg.terminal import figures_text
     from snnvtg.training import train
 
     check_device(options.device)
@@ -71,8 +79,7 @@ def main(options: Options) -> None:
     config = {"model_name": checkpoint.model_name, "model": trial.recipe.model, "training": trial.recipe.training}
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "config": config}
     write_json(provenance(**details, seed=options.seed, figures=figures), options.out / "metrics.json")
-    for name, value in figures.items():
-        print(f"{name:40} {'none' if value is None else format(value, ',.4g')}")
+    print(figures_text(figures))
     print(f"{data.name}, {options.split} split; wrote {options.out}/best.pt and metrics.json")
 
 

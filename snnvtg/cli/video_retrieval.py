@@ -49,6 +49,7 @@ def main(options: Options) -> None:
     from snnvtg.metrics.video_retrieval import RANKS, relevance, video_retrieval_metrics
     from snnvtg.neurons import set_backend
     from snnvtg.reporting import provenance, write_csv, write_json
+    from snnvtg.terminal import table_text
     from snnvtg.training.evaluation import video_scores
 
     for path in filter(None, (options.out, options.submission)):
@@ -65,7 +66,7 @@ def main(options: Options) -> None:
     guessing["SumR"] = sum(guessing.values())
     table = pd.DataFrame({"metric": list(figures), "model": figures.values(), "guessing": guessing.values()})
     print(f"{data.name}, {options.split}: {len(dataset)} queries, {len(vids)} videos")
-    print(table.to_string(index=False, float_format="{:.2f}".format))
+    print(table_text(table, "{:.2f}".format))
     if options.submission:
         rankings = [dict(zip(vids, row, strict=True)) for row in scores.tolist()]
         write_video_rankings(dataset.queries, rankings, options.submission)

@@ -45,9 +45,16 @@ class GroundingDataset:
         """The queries at `indices` as one padded batch."""
         return collate([self[int(index)] for index in indices], self.clip_length)
 
-    def batches(self, batch_size: int, *, seed: int | None = None, drop_last: bool = False) -> Iterator[Batch]:
-        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an incomplete last batch."""
+    def batches(
+        self, batch_size: int, *, seed: int | None = None, drop_last: bool = False, together: bool = False
+    ) -> Iterator[Batch]:
+        """All queries once: in order, or shuffled by `seed`; `drop_last` leaves out an incomplete last batch.
+
+        `together` keeps the queries of a video next to one another, so that few batches part them.
+        """
         order = self.order(seed)
+        if together:
+            order = self._by_video(order)
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
         for start in range(0, stop, batch_size):
             yield self.batch(order[start : start + batch_size])
@@ -55,6 +62,13 @@ class GroundingDataset:
     def order(self, seed: int | None) -> np.ndarray:
         """Indices of all queries: in order, or shuffled by `seed`."""
         return np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+
+    def _by_video(self, order: np.ndarray) -> np.ndarray:
+        """`order`, the queries of a video following the first of them."""
+        groups: dict[str, list[int]] = {}
+        for index in order:
+            groups.setdefault(self.queries[index].vid, []).append(int(index))
+        return np.array([index for group in groups.values() for index in group])
 
     def subset(self, indices: Sequence[int]) -> "GroundingDataset":
         """The queries at `indices`, in that order."""

@@ -10,6 +10,7 @@ from snnvtg.data.annotations import read_annotations
 from snnvtg.data.dataset import DataSplits, GroundingDataset
 from snnvtg.data.encoders import find_encoder
 from snnvtg.data.features import check_source, check_widths, feature_file, join_backbones, normalise, read_features
+from snnvtg.data.layered import LayeredFeatures, check_same_layers, holds_layers
 from snnvtg.data.packed import PackedFeatures
 from snnvtg.data.text import TextEncoder
 from snnvtg.errors import InputError
@@ -34,8 +35,8 @@ def load_folder(
     there. `feature_folders` (or HDF5 files): where they are instead, relative to `folder` or absolute. `text`: a GloVe
     text file (default the only glove*.txt in `folder`), another source of `find_encoder`, whose token files lie in
     features/ENCODER_text, or a function from all queries to a TextEncoder. `packed` is a folder made by
-    `pack_features`: features then stay on disk, memory-mapped, and `feature_folders` is not looked at. Every fault is
-    an InputError that names the file and the remedy.
+    `pack_features`: features then stay on disk, memory-mapped, and `feature_folders` is not looked at. Features of
+    several layers (see `layered`) stay there too. Every fault is an InputError that names the file and the remedy.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -76,7 +77,7 @@ def load_splits(
     everything = [query for queries in known.values() for query in queries]
     if packed is None:
         sources = feature_folders()
-        videos: Mapping[str, np.ndarray] = load_videos(everything, sources, clip_length)
+        videos: Mapping[str, np.ndarray] = open_videos(everything, sources, clip_length)
         names = tuple(backbones or (source.name for source in sources))
     else:
         videos = open_packed(everything, packed, clip_length)
@@ -86,6 +87,9 @@ def load_splits(
                 f"{packed}: packed from {' + '.join(names)}, asked for {' + '.join(backbones)}; name them in that order"
             )
     encoder = text(everything)
+    shape, words = videos[everything[0].vid].shape, encoder(everything[0])
+    num_layers = shape[1] if len(shape) > 2 else 1
+    check_same_layers(num_layers, words.shape[1] if words.ndim > 2 else 1, name)
     datasets = {}
     for split in SPLITS:
         queries = known[files[split]]
@@ -94,12 +98,13 @@ def load_splits(
         **datasets,
         name=name,
         checksum=checksum(everything, videos, encoder.digest),
-        video_width=videos[everything[0].vid].shape[1],
+        video_width=shape[-1],
         text_width=encoder.width,
         clip_length=clip_length,
         feature_names=names,
         text_name=encoder.name,
         text_marks=encoder.marks,
+        num_layers=num_layers,
     )
 
 
@@ -133,6 +138,18 @@ def find_text(folder: Path, text: TextSource | None, queries: Sequence[Query]) -
             raise InputError(f"{folder}: {len(found)} files glove*.txt ({names}); name the word vectors to use as text")
         text = found[0]
     return find_encoder(str(text), folder / "features" / f"{text}_text", queries)
+
+
+def open_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: float) -> Mapping[str, np.ndarray]:
+    """vid → features of every video asked about: in memory, or, of several layers, from their files on demand."""
+    if not any(holds_layers(folder, queries[0].vid) for folder in folders):
+        return load_videos(queries, folders, clip_length)
+    if len(folders) > 1:
+        raise InputError(f"{folders[0]}: features of several layers are not joined to others; name their folder alone")
+    durations = one_duration_per_video(queries)
+    videos = LayeredFeatures(list(durations), folders[0])
+    check_lengths(durations, {vid: (videos.num_clips(vid), videos.paths[vid]) for vid in durations}, clip_length)
+    return videos
 
 
 def load_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: float) -> dict[str, np.ndarray]:
@@ -202,12 +219,12 @@ def lengths_disagree(duration: float, count: int, clip_length: float) -> bool:
 def checksum(queries: Sequence[Query], videos: Mapping[str, np.ndarray], text_digest: str) -> str:
     """SHA-256, 16 hex digits, of queries, features as used and text vectors; the order of files does not matter.
 
-    Packed features count by the checksum they were written with, so that none is read.
+    Packed and layered features count by a checksum of their own, so that none is read.
     """
     digest = hashlib.sha256(text_digest.encode())
     for query in queries:
         digest.update(repr(query).encode())
-    if isinstance(videos, PackedFeatures):
+    if isinstance(videos, PackedFeatures | LayeredFeatures):
         digest.update(videos.checksum.encode())
         return digest.hexdigest()[:16]
     for vid in sorted(videos):

@@ -44,16 +44,20 @@ class TransformersText:
     @torch.inference_mode()
     def encode(self, text: str, place: str = "query") -> np.ndarray:
         """Token features (N, width) float32 of a raw text; `place` goes into the message."""
+        hidden = self.model(**self.token_ids(text, place)).last_hidden_state[0].float().numpy()
+        if not np.isfinite(hidden).all():
+            raise InputError(f"{place}: {self.folder} gives NaN or infinity for {text!r}; download the model again")
+        return normalise(hidden)
+
+    def token_ids(self, text: str, place: str) -> Any:
+        """What the tokeniser gives the model for one text; InputError where that is nothing, or more than it reads."""
         if not text.strip():
             raise InputError(f"{place}: no word in {text!r}; expected a sentence")
         ids = self.tokenizer(text, return_tensors="pt")
         count = ids["input_ids"].shape[1]
         if count > self.max_tokens:
             raise InputError(f"{place}: {count} tokens; {self.folder} reads {self.max_tokens}; shorten the query")
-        hidden = self.model(**ids).last_hidden_state[0].float().numpy()
-        if not np.isfinite(hidden).all():
-            raise InputError(f"{place}: {self.folder} gives NaN or infinity for {text!r}; download the model again")
-        return normalise(hidden)
+        return ids
 
 
 def clip_text(folder: Path | str) -> TransformersText:

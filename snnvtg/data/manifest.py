@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Manifest:
     widths: tuple[int, ...]
     checksum: str
     """of annotations, features and word vectors, as `DataSplits.checksum`; empty where there are faults"""
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """words without a vector → how often they are asked for"""
 
 
 def check_files(
@@ -59,11 +61,11 @@ def check_files(
     queries = [query for lines in read.values() for query in lines.values()]
     durations = {query.vid: query.duration for query in queries}
     found = [_check_features(folder, durations, clip_length, faults) for folder in folders]
-    text_digest = ""
+    text_digest, unknown = "", {}
     if glove is not None:
         try:
             words = GloveText(glove, [query.query for query in queries])
-            text_digest = words.digest
+            text_digest, unknown = words.digest, words.unknown
             faults += _without_words(read, words)
         except InputError as error:
             faults.append(_fault(error, "text"))
@@ -75,6 +77,7 @@ def check_files(
         num_clips=sum(len(array) for array in found[0].values()),
         widths=tuple(next(iter(arrays.values())).shape[1] for arrays in found if arrays),
         checksum=digest,
+        unknown=unknown,
     )
 
 

@@ -11,8 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from snnvtg.claims import claimed
 from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
 from snnvtg.errors import InputError
+from snnvtg.files import UNFINISHED
+from snnvtg.interrupts import held, let_through
 
 ROWS, INDEX, FORMAT = "rows.bin", "index.json", 1
 
@@ -34,14 +37,15 @@ def pack_features(
         raise InputError(f"{target}: exists already; remove it or choose another name")
     if not vids or not folders:
         raise InputError(f"{target}: nothing to pack; name at least one video and one feature folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
-        _write(vids, folders, scratch, np.dtype(dtype))
-        scratch.chmod(0o755)
-        os.rename(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with claimed(target), held():
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.stem}{UNFINISHED}"))
+        try:
+            with let_through():
+                _write(vids, folders, scratch, np.dtype(dtype))
+            scratch.chmod(0o755)
+            os.rename(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     return PackedFeatures(target)
 
 

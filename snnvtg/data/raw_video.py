@@ -76,9 +76,12 @@ class ClipImages:
     @torch.inference_mode()
     def __call__(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """frames (H, W, 3) uint8 -> (len(frames), width) float32."""
-        pixels = torch.from_numpy(np.stack([square(frame, self.size) for frame in frames])).to(self.device)
-        pixels = (pixels.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.deviation
-        return self.model(pixel_values=pixels).image_embeds.float().cpu().numpy()
+        return self.model(pixel_values=self.pixels(frames)).image_embeds.float().cpu().numpy()
+
+    def pixels(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """frames (H, W, 3) uint8 -> CLIP's input (len(frames), 3, size, size)."""
+        cropped = torch.from_numpy(np.stack([square(frame, self.size) for frame in frames])).to(self.device)
+        return (cropped.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.deviation
 
 
 def square(frame: np.ndarray, size: int) -> np.ndarray:
@@ -106,7 +109,7 @@ def colour_statistics(folder: Path) -> tuple[Tensor, Tensor]:
 
 
 def video_features(path: Path, encoder: ClipImages, clip_length: float, batch_size: int = 32) -> np.ndarray:
-    """Features (L, width) float32 of a video file, one row per clip."""
+    """Features of a video file, one row of what `encoder` gives per clip: (L, width) float32 of ClipImages."""
     frames = clip_frames(path, clip_length)
     rows = []
     while batch := list(islice(frames, batch_size)):

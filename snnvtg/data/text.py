@@ -40,6 +40,16 @@ def tokenise(text: str) -> list[str]:
     return _TOKEN.findall(text.lower().replace("’", "'"))
 
 
+def unread_words(text: str, vectors: np.ndarray) -> list[str]:
+    """The words of `text` that its token features (N, D) tell nothing of, all zero: those the word vectors lack."""
+    blank = ~np.any(vectors.reshape(len(vectors), -1), axis=1)
+    whole = tokenise(text)
+    for words in (whole, [part for word in whole for part in word.split("-")]):
+        if len(words) == len(blank):
+            return [word for word, empty in zip(words, blank, strict=True) if empty]
+    return [f"word {i}" for i in np.flatnonzero(blank) + 1]
+
+
 class GloveText:
     """Word vectors of a query's tokens.
 

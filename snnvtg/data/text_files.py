@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from snnvtg.data.features import check_file_name, check_finite_rows, normalise, read_array
+from snnvtg.data.layered import TEXT_AXES, read_layers
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
-PATTERNS = ("qid{qid}.npz", "{qid}.npz")
-"""Moment-DETR's and Lighthouse's name; UniVTG's, and Lighthouse's for TACoS, TVSum and YouTube Highlights"""
+PATTERNS = ("qid{qid}.npz", "{qid}.npz", "{qid}.npy")
+"""Moment-DETR's and Lighthouse's name; UniVTG's, and Lighthouse's for TACoS, TVSum and YouTube Highlights; R²'s"""
 KEYS = ("last_hidden_state", "token")
 """everybody's; TVSum's files"""
 
 
 class TextFiles:
-    """Token features of `queries` from `folder`, each row divided by (norm + 1e-5).
+    """Token features of `queries` from `folder`, each row divided by (norm + 1e-5); R²'s .npy of K layers as stored.
 
     `patterns` are file names with {qid} or {vid} in them and `keys` names of the array; the first that is there
     counts. `name` is the encoder that made the files: they do not say. Every file is read at once: a missing or
@@ -45,16 +46,22 @@ class TextFiles:
             check_file_name(str(query.qid), "qid", folder)
             named = [folder / pattern.format(qid=query.qid, vid=query.vid) for pattern in patterns]
             path = next((path for path in named if path.is_file()), named[0])
-            tokens = read_tokens(path, keys)
-            self.width = self.width or tokens.shape[1]
-            if tokens.shape[1] != self.width:
-                raise InputError(f"{path}: width {tokens.shape[1]}; the first query has {self.width}; encode it again")
-            self.tokens[query.qid] = normalise(tokens)
+            if path.suffix == ".npy":
+                tokens = self.tokens[query.qid] = read_layers(path, TEXT_AXES)
+            else:
+                tokens = read_tokens(path, keys)
+                self.tokens[query.qid] = normalise(tokens)
+            self.width = self.width or tokens.shape[-1]
+            first = next(iter(self.tokens.values()))
+            if tokens.shape[-1] != self.width:
+                raise InputError(f"{path}: width {tokens.shape[-1]}; the first query has {self.width}; encode it again")
+            if tokens.shape[1:] != first.shape[1:]:
+                raise InputError(f"{path}: shape {tokens.shape}; the first query has {first.shape}; encode it again")
             digest.update(f"{query.qid}{tokens.shape}".encode() + tokens.tobytes())
         self.digest = digest.hexdigest()
 
     def __call__(self, query: Query) -> np.ndarray:
-        """Token features (N, width) float32 of one of the queries."""
+        """Token features (N, width) float32 of one of the queries; of K layers (N, K, width)."""
         return self.tokens[query.qid]
 
 

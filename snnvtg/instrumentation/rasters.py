@@ -13,6 +13,13 @@ class Rasters(dict[str, list[Tensor]]):
     """Keeps the spikes of LIF layers within the block: {layer name: one tensor (T, ...) per forward pass, on the CPU}.
 
     For a few queries: unlike FiringRates it keeps everything. `layers` restricts it to layers of these names.
+
+    >>> from snnvtg.neurons import LIF
+    >>> layers = nn.Sequential(LIF())
+    >>> with Rasters(layers) as rasters:
+    ...     spikes = layers(torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]))  # (T, batch, channels)
+    >>> rasters["0"][0].tolist()
+    [[[1.0, 0.0]], [[1.0, 1.0]]]
     """
 
     def __init__(self, model: nn.Module, layers: tuple[str, ...] | None = None):

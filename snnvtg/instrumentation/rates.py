@@ -66,6 +66,13 @@ class FiringRates(Mapping[str, float]):
     `layout` says what the axes of a layer's output are: T simulation steps, B samples, M positions (clips and slots),
     C channels; "T...C" takes any axes between. Padded positions are left out by the `valid_mask` (B, M) that the
     enclosing module was given ("TBMC" only).
+
+    >>> from snnvtg.neurons import LIF
+    >>> layers = nn.Sequential(LIF())
+    >>> with FiringRates(layers, layout="T...C") as rates:
+    ...     spikes = layers(torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]))  # (T, batch, channels)
+    >>> rates.firing_rate, rates.layers["0"].per_neuron.tolist()
+    (0.75, [1.0, 0.5])
     """
 
     def __init__(self, model: nn.Module, layout: str = "TBMC"):

@@ -5,11 +5,14 @@ from torch import Tensor, nn
 
 
 class AttentivePooling(nn.Module):
-    """Softmax-weighted mean over the valid positions, one learned score per position."""
+    """Softmax-weighted mean over the valid positions, one learned score per position.
 
-    def __init__(self, width: int):
+    The softmax takes no notice of the score's bias: without it nothing changes but the number of parameters.
+    """
+
+    def __init__(self, width: int, bias: bool = True):
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, 1, bias=bias)
 
     def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
         """x (B, M, C), valid_mask (B, M) -> (B, 1, C)."""

@@ -58,9 +58,14 @@ class InputProjection(nn.Module):
         return self.layers(self.standardised(x))
 
 
-def normed_projection(*widths: int, dropout: float, activate_last: bool = True) -> nn.Sequential:
-    """LayerNorm, Dropout, Linear, ReLU from each width to the next; `activate_last`: whether the last has its ReLU."""
+def normed_projection(
+    *widths: int, dropout: float, activate_last: bool = True, kind: type[nn.Module] = nn.Dropout
+) -> nn.Sequential:
+    """LayerNorm, Dropout, Linear, ReLU from each width to the next; `activate_last`: whether the last has its ReLU.
+
+    With `kind` FeatureDropout it reads (B, M, in).
+    """
     layers: list[nn.Module] = []
     for width, wider in pairwise(widths):
-        layers += [nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, wider), nn.ReLU()]
+        layers += [nn.LayerNorm(width), kind(dropout), nn.Linear(width, wider), nn.ReLU()]
     return nn.Sequential(*(layers if activate_last else layers[:-1]))

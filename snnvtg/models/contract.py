@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from snnvtg.data import DataSplits, GroundingDataset
 from snnvtg.errors import InputError
 from snnvtg.models.recipe import TRAINING, Recipe, TrainingConfig
+from snnvtg.models.retrieval import VideoVectors
 from snnvtg.records import Batch, Prediction
 
 
@@ -36,6 +37,8 @@ class Needs:
     every_video: bool = False
     """the model answers which video of a split holds the moment: it is scored by video retrieval, every query against
     every video, and its best epoch is chosen by those figures"""
+    videos_together: bool = False
+    """the queries of a video are trained in one batch, as losses between them ask for"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class SpikeLayer:
     title: str
     first_clip: int = 0
     """position of the first clip among the M; what stands before it is no clip"""
+    num_heads: int = 1
+    """attention heads that the channels are split evenly among"""
+
+    def __post_init__(self):
+        if self.num_heads < 1:
+            raise InputError(f"SpikeLayer.num_heads: expected at least 1, got {self.num_heads}")
 
 
 class GroundingModel(nn.Module, ABC):
@@ -75,6 +84,9 @@ class GroundingModel(nn.Module, ABC):
 
     def fit(self, train: GroundingDataset) -> None:
         """Fit on the training split what is not trained by gradient. Nothing by default."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch of training, counted from 0: for losses that change on the way."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
@@ -112,6 +124,14 @@ class GroundingModel(nn.Module, ABC):
     def ranks_videos(cls) -> bool:
         """Whether the model says how relevant a video is."""
         return cls.relevance is not GroundingModel.relevance or cls.search is not GroundingModel.search
+
+    def video_vectors(self, videos: Batch) -> VideoVectors:
+        """Vectors of videos that no query is needed for, for a store that is searched by products. Optional."""
+        raise InputError(f"{type(self).__name__} has no `video_vectors` to search by; choose another model")
+
+    def query_vectors(self, queries: Batch) -> Tensor:
+        """The vectors (Q, d) that `video_vectors` are multiplied with; the queries come without videos. Optional."""
+        raise InputError(f"{type(self).__name__} has no `query_vectors` to search by; choose another model")
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""

@@ -1,5 +1,8 @@
 """Losses that several models are trained with, on scores and similarities."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -47,3 +50,21 @@ def triplet_loss(similarity: Tensor, positive: Tensor, margin: float, *, hardest
         return masked_mean((margin + worst.where(counted, 0) - similarity).clamp(min=0), counted)
     violation = (margin + similarity.unsqueeze(1) - similarity.unsqueeze(2)).clamp(min=0)  # (Q, positive, negative)
     return masked_mean(violation, positive.unsqueeze(2) & ~positive.unsqueeze(1))
+
+
+def both_ways(loss: Callable[..., Tensor], similarity: Tensor, positive: Tensor, **options: Any) -> Tensor:
+    """A loss of queries among videos and of videos among queries, summed; similarity and positive (Q, V)."""
+    return loss(similarity, positive, **options) + loss(similarity.T, positive.T, **options)
+
+
+def diversity_loss(queries: Tensor, same_video: Tensor, *, scale: float, margin: float) -> Tensor:
+    """Σ_i log(1 + Σ_j exp(scale (cos_ij + margin))) / B, j over the other queries of the video of i.
+
+    queries (B, d), same_video (B, B) bool.
+    """
+    directions = F.normalize(queries.float(), dim=-1)
+    exponents = scale * (directions @ directions.T + margin)
+    others = same_video & ~torch.eye(len(queries), dtype=torch.bool, device=queries.device)
+    exponents = exponents.masked_fill(~others, -torch.inf)
+    nothing = exponents.new_zeros(len(queries), 1)  # the 1 of the logarithm
+    return torch.cat([nothing, exponents], 1).logsumexp(1).mean()

@@ -19,6 +19,13 @@ class LIF(nn.Module):
     a learned matrix feeds back. A learned beta is used clamped to [0, 1]; call `constrain_` after each optimiser step,
     for a value beyond the range has no gradient to come back with (or use `beta_form="sigmoid"`, which needs none).
     `backend` may be set at any time; see `available_backends()`.
+
+    >>> current = torch.tensor([[0.6], [0.6], [0.6], [0.6]])  # (T, neurons)
+    >>> LIF(LIFParameters(beta=1.0))(current).flatten().tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    >>> spikes, v = LIF(LIFParameters(beta=0.5))(current, return_state=True)
+    >>> spikes.flatten().tolist(), round(v.item(), 4)  # (0.6 + 0.3 = 0.9, 0.6 + 0.45 ≥ 1)
+    ([0.0, 0.0, 1.0, 0.0], 0.3)
     """
 
     def __init__(

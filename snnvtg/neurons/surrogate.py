@@ -7,7 +7,11 @@ erf, rectangular) and of snnTorch for `fast_sigmoid` (its slope) and `straight_t
 
 A surrogate of your own is one call, and from then on a name like the others:
 
-    register_surrogate("triangle", lambda x, alpha: (1 - alpha * x.abs()).clamp_min(0))
+    >>> _ = register_surrogate("triangle", lambda x, alpha: (1 - alpha * x.abs()).clamp_min(0))
+    >>> potential = torch.tensor([0.75, 1.0], requires_grad=True)
+    >>> spike(potential, torch.tensor(1.0), "triangle", 2.0).sum().backward()
+    >>> potential.grad.tolist()
+    [0.5, 1.0]
 """
 
 import math

@@ -7,6 +7,10 @@ from matplotlib.figure import Figure
 
 from snnvtg.plots.raster import raster_panel, saliency_panel
 from snnvtg.plots.style import ORANGE, style
+from snnvtg.plots.text import titled
+
+DRAWN = 20
+"""windows in the picture"""
 
 
 def grounding_figure(
@@ -21,8 +25,9 @@ def grounding_figure(
     """Saliency with the windows beneath its curve, then one raster per layer; the best window shades every panel.
 
     layers: name → spikes (T, L, C) in {0, 1}, empty for a model without spikes. windows: (start s, end s, score), best
-    first. saliency: one score per clip, or none.
+    first, of which the best DRAWN are shown. saliency: one score per clip, or none.
     """
+    windows = windows[:DRAWN]
     with style():
         heights = [1.5, 0.5 + 0.22 * len(windows)] + [2.0] * len(layers)
         figure = Figure(figsize=(12, 1.15 * sum(heights) + 0.6), layout="constrained")
@@ -43,5 +48,5 @@ def grounding_figure(
         last = rasters[-1] if rasters else bars
         last.set_xlim(0, num_clips * clip_length)
         last.set_xlabel("video time (s)")
-        figure.suptitle(title, fontweight="bold", wrap=True)
+        titled(figure, title)
     return figure

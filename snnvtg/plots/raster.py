@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, style
+from snnvtg.plots.text import label, titled
 
 
 def raster_figure(
@@ -35,7 +36,7 @@ def raster_figure(
         saliency_panel(axes[-2], saliency, clip_length)
         windows_panel(axes[-1], truth, predicted, proposals, clip_length)
         axes[-1].set_xlabel("video time (s)")
-        figure.suptitle(title, fontweight="bold")
+        titled(figure, title)
     return figure
 
 
@@ -47,7 +48,7 @@ def raster_panel(axis: Axes, spikes: np.ndarray, clip_length: float, name: str) 
     axis.set_ylabel("neuron")
     axis.set_ylim(-1, spikes.shape[2])
     axis.set_xlim(0, spikes.shape[1] * clip_length)
-    axis.set_title(f"{name}: {100 * spikes.mean():.1f}% of neurons fire per step, T = {steps}")
+    axis.set_title(f"{label(name)}: {100 * spikes.mean():.1f}% of neurons fire per step, T = {steps}")
     axis.grid(False)
 
 

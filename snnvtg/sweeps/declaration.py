@@ -3,16 +3,18 @@
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from snnvtg.errors import InputError
+from snnvtg.models import model_name
 from snnvtg.sweeps.controls import CONTROLS
-from snnvtg.sweeps.settings import SettingError, with_settings
+from snnvtg.sweeps.measures import MEASURES
+from snnvtg.sweeps.settings import SettingError, trial_of, with_settings
 from snnvtg.sweeps.trial import Trial
 
-KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "rows", "grid")
+KEYS = ("name", "title", "seeds", "reference", "notes", "controls", "measures", "rows", "grid")
 PRIOR = "prior"
 """the row every table has of its own: the one window that answers the training set best, whatever is asked"""
 UNUSABLE = (PRIOR, "nan", "na", "n/a", "null", "none")
@@ -43,6 +45,8 @@ class Row:
     where: str
     model: str | None = None
     """None: that of the preset"""
+    preset: str | None = None
+    """None: the preset of the sweep, with every setting it shares with the model; else the model's own of that name"""
     settings: tuple[Setting, ...] = ()
 
     def trial(self, base: Trial) -> Trial:
@@ -55,7 +59,12 @@ class Row:
             raise InputError(f"{culprit.where}: row {self.name!r}: {setting}{error}") from error
 
     def _with(self, base: Trial, settings: Sequence[Setting]) -> Trial:
-        return with_settings(base, [(setting.key, setting.value) for setting in settings], self.model)
+        changes = [(setting.key, setting.value) for setting in settings]
+        if self.preset is None:
+            return with_settings(base, changes, self.model)
+        model = self.model or model_name(base.recipe.model_class)
+        own = trial_of(self.preset, model=model, data=base.data, inference=base.inference)
+        return with_settings(own, changes)
 
     def _culprit(self, base: Trial, error: SettingError) -> "Setting | Row":
         """The one setting that is named, or without which the row fits; the row itself where there is none such."""
@@ -85,6 +94,8 @@ class Sweep:
     """the axes of the grid: a setting and its values as text; its combinations are among the rows, last"""
     controls: tuple[str, ...] = ()
     """names of `sweeps.controls.CONTROLS`, measured beside every row"""
+    measures: tuple[str, ...] = ()
+    """names of `sweeps.measures.MEASURES`: what is measured of every row beside its accuracy and energy"""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -116,9 +127,11 @@ class Sweep:
         rows = []
         for row in self.rows:
             settings = {setting.key: setting.value for setting in row.settings}
-            rows.append({"name": row.name, "model": row.model, "settings": settings})
+            preset = {} if row.preset is None else {"preset": row.preset}
+            rows.append({"name": row.name, "model": row.model, **preset, "settings": settings})
         fields = {name: getattr(self, name) for name in ("name", "title", "reference")}
         lists = {name: list(getattr(self, name)) for name in ("seeds", "notes", "axes", "controls")}
+        lists |= {"measures": list(self.measures)} if self.measures else {}
         return {**fields, **lists, "columns": self.columns, "rows": rows}
 
 
@@ -159,7 +172,16 @@ def axis_values(text: str) -> tuple[str, ...]:
 
 def check_controls(names: Sequence[str], where: str) -> tuple[str, ...]:
     """Names of controls, each once; InputError where there is none of a name."""
+    return _known(names, CONTROLS, "control", where)
+
+
+def check_measures(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Names of measures, each once; InputError where there is none of a name."""
+    return _known(names, MEASURES, "measure", where)
+
+
+def _known(names: Sequence[str], known: Iterable[str], kind: str, where: str) -> tuple[str, ...]:
     for name in names:
-        if name not in CONTROLS:
-            raise InputError(f"{where}: no control {name!r}; known: {', '.join(CONTROLS)}")
+        if name not in known:
+            raise InputError(f"{where}: no {kind} {name!r}; known: {', '.join(known)}")
     return tuple(dict.fromkeys(names))

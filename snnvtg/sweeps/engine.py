@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from snnvtg.claims import claimed
 from snnvtg.data import GroundingDataset
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
@@ -24,10 +25,10 @@ from snnvtg.sweeps.checks import check_device, check_trial
 from snnvtg.sweeps.controls import under_control
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
+from snnvtg.sweeps.measures import MEASURES
 from snnvtg.sweeps.processes import in_processes
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import trained
-from snnvtg.sweeps.table import claimed
 from snnvtg.sweeps.trial import Inference, Trial
 from snnvtg.sweeps.untrained import numbered
 
@@ -101,7 +102,9 @@ def run_sweeps(
         for table in tables:
             table.add_untrained()
         jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])
-        for outcome in in_processes(functools.partial(run_job, runs=runs, device=device), jobs, workers):
+        measures = tuple(dict.fromkeys(name for sweep in sweeps for name in sweep.measures))
+        work = functools.partial(run_job, runs=runs, device=device, measures=measures)
+        for outcome in in_processes(work, jobs, workers, lost=lambda job, why: Outcome(job, failure=why)):
             for table in tables:
                 table.add(outcome)
         for table in tables:
@@ -135,10 +138,10 @@ def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Jo
     ]
 
 
-def run_job(job: Job, *, runs: Path, device: str) -> Outcome:
+def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) -> Outcome:
     """Train the job's model, or find it trained, and measure it.
 
-    `seconds` is the wall time of both; of a model found trained, of measuring alone.
+    `seconds` is the wall time of both, `measures` apart; of a model found trained, of measuring alone.
     """
     started = time.monotonic()
     data = job.data.load()
@@ -162,6 +165,8 @@ def run_job(job: Job, *, runs: Path, device: str) -> Outcome:
         trial = Trial(job.recipe, job.data, inference)
         numbers = numbered(trial, getattr(data, inference.split))
         also = {"split": inference.split, "seconds": round(time.monotonic() - started, 1)}
+        for measure in measures:
+            figures |= MEASURES[measure](model, data, inference.split, job.recipe.training, device)
         found.append(Measured(trial, job.seed, {**common, **also}, figures, accuracies, *numbers))
     return Outcome(job, tuple(found))
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from snnvtg.data import GroundingDataset
-from snnvtg.energy import Ledger, energy_breakdown_pj
+from snnvtg.energy import COST_MODELS, Ledger, energy_breakdown_pj
 from snnvtg.instrumentation import FiringRates
 from snnvtg.models import GroundingModel
 from snnvtg.training import evaluate
@@ -37,7 +37,8 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
 
     Queries run one at a time, so that there is no padding to be counted as work. `firing_rate` is the share of
     neurons that fire in a step over all LIF layers, `firing_rate:LAYER` that of one; None without neurons, which is
-    not the same as silent ones. `coverage` is the share of executed operations that the ledger could price.
+    not the same as silent ones. `energy_low_pj` and `energy_high_pj` are the lowest and highest of all cost models,
+    some of which price arithmetic alone. `coverage` is the share of executed operations that the ledger could price.
     """
     model.eval()
     with FiringRates(model) as rates:
@@ -46,6 +47,7 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
     # a model without dense products, or without spikes, has no such entry
     energy = {"mac": 0.0, "ac": 0.0, **energy_breakdown_pj(counted, COST_MODEL)}
     total = sum(energy.values())
+    priced = [sum(energy_breakdown_pj(accounts, name).values()) / len(accounts.queries) for name in COST_MODELS]
     layers = {f"firing_rate:{layer}": rate for layer, rate in rates.items()}
     return {
         "firing_rate": rates.firing_rate if layers else None,
@@ -55,6 +57,8 @@ def cost(model: nn.Module, dataset: GroundingDataset, device: str = "cpu") -> di
         "energy_mac_pj": energy["mac"],
         "energy_ac_pj": energy["ac"],
         "energy_other_pj": total - energy["mac"] - energy["ac"],
+        "energy_low_pj": min(priced),
+        "energy_high_pj": max(priced),
         "coverage": accounts.coverage,
         **layers,
     }

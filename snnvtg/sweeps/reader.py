@@ -6,12 +6,16 @@
     reference: full                  # the row all others are compared with (optional)
     notes: [how a row is to be read] # printed below the tables (optional)
     controls: [shuffled-query]       # measured beside every row, see `sweeps.controls` (optional)
+    measures: [speed]                # measured of every row, see `sweeps.measures` (optional)
     rows:
       full: {}
       narrow:
         model.width: 32
       transformer:
         model: transformer           # another model, with every setting the two share
+      rival:
+        model: transformer
+        preset: small                # another model with its own preset and training
     grid:                            # beside or instead of rows: every combination, `preset` is the preset's own value
       model.num_timesteps: [1, 2]    # settings of model, training, data and inference; an axis is a column of the table
 
@@ -34,6 +38,7 @@ from snnvtg.sweeps.declaration import (
     Setting,
     Sweep,
     check_controls,
+    check_measures,
     combinations,
 )
 from snnvtg.sweeps.trial import MOST_SEED, check_seeds
@@ -98,22 +103,24 @@ class _Reader:
             notes=tuple(self.text(note, "notes") for note in notes),
             grid=tuple((key, tuple(setting.value for setting in values)) for key, values in axes.items()),
             controls=self.controls(parts["controls"][1]) if "controls" in parts else (),
+            measures=self.measures(parts["measures"][1]) if "measures" in parts else (),
         )
 
     def rows(self, node: yaml.Node) -> Iterator[Row]:
         for key, content in self.pairs(node, "rows"):
-            model, settings = None, []
+            named: dict[str, str] = {}
+            settings = []
             pairs = [] if content.tag.endswith(":null") else self.pairs(content, f"row {key.value!r}")
             for name, value in pairs:
                 text = self.value(value, name.value)
-                if name.value == "model":
-                    model = text
+                if name.value in ("model", "preset"):
+                    named[name.value] = text
                 elif "." not in name.value:
-                    known = "model, or a setting as model.NAME, training.NAME, data.NAME or inference.NAME"
+                    known = "model, preset, or a setting as model.NAME, training.NAME, data.NAME or inference.NAME"
                     raise self.error(name, f"row {key.value!r}: unknown key {name.value!r}; known: {known}")
                 else:
                     settings.append(Setting(name.value, text, self.where(name)))
-            yield Row(key.value, self.where(key), model, tuple(settings))
+            yield Row(key.value, self.where(key), **named, settings=tuple(settings))
 
     def axis(self, key: yaml.Node, node: yaml.Node) -> list[Setting]:
         values = [Setting(key.value, self.value(value, key.value), self.where(value)) for value in
@@ -124,6 +131,9 @@ class _Reader:
 
     def controls(self, node: yaml.Node) -> tuple[str, ...]:
         return check_controls([self.text(v, "controls") for v in self.items(node, "controls")], self.where(node))
+
+    def measures(self, node: yaml.Node) -> tuple[str, ...]:
+        return check_measures([self.text(v, "measures") for v in self.items(node, "measures")], self.where(node))
 
     def distinct(self, rows: list[Row]) -> None:
         seen: dict[str, Row] = {}

@@ -9,9 +9,10 @@ from snnvtg.errors import InputError
 from snnvtg.markup import latex_table, markdown_table
 from snnvtg.plots.differences import difference_figure
 from snnvtg.plots.grid import grid_figure
-from snnvtg.reporting import save_figure, write_text
+from snnvtg.reporting import save_both, write_text
 from snnvtg.sweeps.comparison import FIRM_SEEDS, SweepResults, differences, read_results
 from snnvtg.sweeps.results import SweepTable
+from snnvtg.terminal import table_text
 
 CONTROLS_IN_WORDS = (
     "What each model answers where something is withheld from it: what it still gets right with the queries shuffled, "
@@ -33,12 +34,12 @@ def render(path: Path) -> str:
     cells = cell_table(results, found)
     figure = figure_of(results, found)
     if figure is not None:
-        save_figure(figure, path.with_suffix(".png"))
+        save_both(figure, path.with_suffix(".png"))
     write_text(markdown(results, cells, found, path.stem if figure is not None else None), path.with_suffix(".md"))
     write_text(latex(results, cells, found, path.stem), path.with_suffix(".tex"))
     shown = cells.drop(columns=[name for name in cells if name.endswith(")") and "published" in name])
     words = f"{verdict(results, found)}\nwrote {path} and the files beside it\n"
-    return f"{results.title}\n{shown.to_string(index=False)}\n{words}"
+    return f"{results.title}\n{table_text(shown)}\n{words}"
 
 
 def failures_in_words(tables: Sequence[SweepTable]) -> None:
@@ -71,11 +72,11 @@ def _cells(results: SweepResults, found: pd.DataFrame, row: str) -> dict[str, st
     own = results.of(row)
     reference = results.declaration["reference"]
     cells = {"row": row, "seeds": str(own["seed"].notna().sum() or NOTHING)}
-    cells |= {metric: _spread(own[metric], "{:.1f}") for metric in results.evaluation.shown}
+    cells |= {metric: spread(own[metric], "{:.1f}") for metric in results.evaluation.shown}
     for metric in results.evaluation.compared if reference else ():
         cells[f"Δ {metric}"] = _difference(results, found, row, metric)
-    cells["firing rate"] = _spread(own["firing_rate"], "{:.3f}")
-    cells["energy per query, µJ"] = _spread(own["energy_pj"] / 1e6, "{:.1f}")
+    cells["firing rate"] = spread(own["firing_rate"], "{:.3f}")
+    cells["energy per query, µJ"] = spread(own["energy_pj"] / 1e6, "{:.1f}")
     cells["parameters"] = NOTHING if own["parameters"].isna().all() else f"{int(own['parameters'].iloc[0]):,}"
     if results.published:
         values = results.published["rows"].get(row)
@@ -85,7 +86,8 @@ def _cells(results: SweepResults, found: pd.DataFrame, row: str) -> dict[str, st
     return cells
 
 
-def _spread(values: pd.Series, form: str) -> str:
+def spread(values: pd.Series, form: str) -> str:
+    """Mean ± standard deviation of the values that are there, as text."""
     values = values.dropna().astype(float)
     if values.empty:
         return NOTHING
@@ -190,9 +192,9 @@ def control_table(results: SweepResults) -> pd.DataFrame:
     lines = []
     for row in results.rows:
         for metric in results.evaluation.compared:
-            cells = {"row": row, "figure": metric, "as it is": _spread(results.of(row)[metric], "{:.1f}")}
+            cells = {"row": row, "figure": metric, "as it is": spread(results.of(row)[metric], "{:.1f}")}
             for name in results.controls:
-                cells[name] = _spread(results.control(row, name)[metric], "{:.1f}")
+                cells[name] = spread(results.control(row, name)[metric], "{:.1f}")
             lines.append(cells)
     return pd.DataFrame(lines)
 

@@ -30,7 +30,16 @@ KEY = ("row", "model", "seed")
 QUERY_KEY = (*KEY, "query", "video")
 COSTS = (
     *("firing_rate", "synops", "macs", "energy_pj", "parameters", "seconds", "best_epoch"),
-    *("energy_mac_pj", "energy_ac_pj", "energy_other_pj", "coverage", "recipe", "run"),
+    *(
+        "energy_mac_pj",
+        "energy_ac_pj",
+        "energy_other_pj",
+        "energy_low_pj",
+        "energy_high_pj",
+        "coverage",
+        "recipe",
+        "run",
+    ),
 )
 Added = tuple[dict[str, Any], Accuracy, np.ndarray, np.ndarray]
 """a row, its accuracy, and the number (Q,) of each query and video; empty where no query's figures are kept"""
@@ -54,6 +63,7 @@ class SweepTable:
             "split": base.inference.split,
             "code": code_digest("snnvtg.training.loop"),
             "measuring": code_digest("snnvtg.sweeps.measurement"),
+            **({"measures": sorted(sweep.measures)} if sweep.measures else {}),
         }
         self.table = ResultsTable(path, identity, KEY, ("row", "model", "data", "split", "seed"))
         self.queries_path = path.with_name(f"{path.stem}_queries.csv")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import snnvtg
+from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
 from snnvtg.models import Recipe, model_name
@@ -101,21 +102,29 @@ def trained(
 ) -> tuple[Checkpoint, Path]:
     """The checkpoint of this run and its folder: from disk where it is finished, else trained, from where it was left.
 
-    `settings.json` in the folder says in words which model it is.
+    `settings.json` in the folder says in words which model it is. A model that another run is training is waited for.
     """
     folder = run_folder(root, recipe, data, seed)
     finished = folder / "finished.pt"
     if finished.is_file():
-        try:
-            return load_checkpoint(finished, recipe.model_class), folder
-        except InputError as error:
-            raise InputError(f"{error} (remove the folder {folder} and run the same command)") from error
-    write_json(described(recipe, data, seed), folder / "settings.json")
-    checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet)
-    checkpoint.save(finished)
-    for leftover in ("last.pt", "best.pt"):
-        (folder / leftover).unlink(missing_ok=True)
+        return _read(finished, recipe), folder
+    with claimed(finished, wait=True):
+        if finished.is_file():  # by the run that was waited for
+            return _read(finished, recipe), folder
+        remove_leftovers(folder / "settings.json")
+        write_json(described(recipe, data, seed), folder / "settings.json")
+        checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet)
+        checkpoint.save(finished)
+        for leftover in ("last.pt", "best.pt"):
+            (folder / leftover).unlink(missing_ok=True)
     return checkpoint, folder
+
+
+def _read(finished: Path, recipe: Recipe) -> Checkpoint:
+    try:
+        return load_checkpoint(finished, recipe.model_class)
+    except InputError as error:
+        raise InputError(f"{error} (remove the folder {finished.parent} and run the same command)") from error
 
 
 def described(recipe: Recipe, data: DataSplits, seed: int) -> dict[str, Any]:

@@ -2,34 +2,17 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from snnvtg.errors import InputError
-from snnvtg.files import check_writable
 from snnvtg.reporting import provenance, write_csv, write_json
 
 TEXT = {"row": str, "recipe": str, "run": str}
 """columns that are text whatever they look like: a digest such as 12345e678901 would be read as a number"""
-
-
-@contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Lock `path` for one run; InputError where another run is writing to it. The lock ends with the process."""
-    check_writable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        with FileLock(lock, timeout=0):
-            yield
-            lock.unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{path}: another run is writing to it; wait for it, or choose another --out") from None
 
 
 class ResultsTable:

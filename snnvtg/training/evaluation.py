@@ -1,5 +1,6 @@
 """Predictions and metrics of a model on a split."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,14 @@ def predict_split(
 
 @torch.no_grad()
 def video_scores(
-    model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 32, device: str = "cpu"
+    model: GroundingModel,
+    dataset: GroundingDataset,
+    *,
+    asked: Sequence[int] | None = None,
+    batch_size: int = 32,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Relevance (Q, V) of every video of the split to every query, and the vids of the columns.
+    """Relevance (Q, V) of every video of the split to every query, or to those at the indices `asked`, and the vids.
 
     Each video is indexed once; where text changes every clip of it (no `search` of the model's own), Q · V passes.
     """
@@ -65,14 +71,15 @@ def video_scores(
     was_training = model.training
     model.eval()
     vids = tuple(dict.fromkeys(query.vid for query in dataset.queries))
-    scores = np.empty((len(dataset), len(vids)))
+    asked = range(len(dataset)) if asked is None else asked
+    scores = np.empty((len(asked), len(vids)))
     for column in range(0, len(vids), batch_size):
         columns = slice(column, column + batch_size)
         videos = model.index(collate([_video(dataset, vid) for vid in vids[columns]], dataset.clip_length).to(device))
-        for row in range(0, len(dataset), batch_size):
-            rows = range(row, min(row + batch_size, len(dataset)))
-            queries = collate([_question(dataset, i) for i in rows], dataset.clip_length).to(device)
-            scores[rows.start : rows.stop, columns] = model.search(queries, videos).float().cpu().numpy()
+        for row in range(0, len(asked), batch_size):
+            rows = slice(row, row + batch_size)
+            queries = collate([_question(dataset, i) for i in asked[rows]], dataset.clip_length).to(device)
+            scores[rows, columns] = model.search(queries, videos).float().cpu().numpy()
     model.train(was_training)
     return scores, vids
 

@@ -9,6 +9,7 @@ from torch import nn
 from tqdm import tqdm
 
 from snnvtg import memory
+from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Recipe
@@ -30,8 +31,16 @@ def train(
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
-    `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). On a CPU the
-    process keeps the memory it frees from then on (`snnvtg.memory.keep_freed_memory`).
+    `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
+    where another run is training there. On a CPU the process keeps the memory it frees from then on
+    (`snnvtg.memory.keep_freed_memory`).
+
+    >>> import snnvtg
+    >>> data = snnvtg.load_data(synthetic=snnvtg.SyntheticConfig(num_train=8, num_val=4, num_test=4))
+    >>> small = snnvtg.recipe("demo", "training.epochs=1", "model.width=8", "model.num_blocks=1", "model.num_heads=2")
+    >>> checkpoint = train(small, data, seed=0, quiet=True)
+    >>> checkpoint.progress["best_epoch"], sorted(evaluate(checkpoint.build(), data.val)[0])
+    (1, ['R1@0.3', 'R1@0.5', 'R1@0.7', 'mIoU'])
     """
     config = recipe.training
     if config.precision == "bf16" and device == "cpu":
@@ -39,16 +48,28 @@ def train(
     if device == "cpu":
         memory.keep_freed_memory()
     run = _Run(recipe, data, seed, device)
-    if folder is not None and (folder / "last.pt").is_file():
-        run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
-    epochs = tqdm(range(run.epoch, config.epochs), initial=run.epoch, total=config.epochs, disable=quiet, leave=False)
-    for _ in epochs:
-        figures = run.one_epoch()
-        epochs.set_description(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
-        if folder is not None:
-            if run.best_epoch == run.epoch:
-                run.checkpoint().save(folder / "best.pt")
-            run.checkpoint(resumable=True).save(folder / "last.pt")
+    if folder is None:
+        return _trained(run, None, quiet)
+    with claimed(folder / "last.pt"):
+        remove_leftovers(folder / "best.pt")
+        if (folder / "last.pt").is_file():
+            run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
+        return _trained(run, folder, quiet)
+
+
+def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
+    """Every epoch that is left, each written to `folder`: first a new best, so that the last epoch never lacks it."""
+    shown = {"initial": run.epoch, "total": run.config.epochs, "leave": False}
+    # `disable` is not given where it need not be: what the environment says of it (--quiet) would not count
+    shown |= {"disable": True} if quiet else {}
+    with tqdm(range(run.epoch, run.config.epochs), **shown) as epochs:
+        for _ in epochs:
+            figures = run.one_epoch()
+            epochs.set_description(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+            if folder is not None:
+                if run.best_epoch == run.epoch:
+                    run.checkpoint().save(folder / "best.pt")
+                run.checkpoint(resumable=True).save(folder / "last.pt")
     return run.checkpoint()
 
 
@@ -80,11 +101,13 @@ class _Run:
     def one_epoch(self) -> dict[str, float]:
         """Train one epoch, validate, and keep the weights if they are the best so far."""
         self.model.train()
+        self.model.begin_epoch(self.epoch)
+        together = self.model.needs.videos_together
         # seeded anew each epoch, so that a resumed run draws what an uninterrupted one would
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
-        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed):
+        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
         self.epoch += 1
         metrics, _ = self._validate()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -73,3 +75,13 @@ def test_feature_statistics_count_each_video_once():
 def test_a_constant_feature_gets_deviation_1():
     _, deviation = feature_statistics(make(["a"]))
     assert deviation.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1])
+def test_queries_of_a_video_can_be_kept_together(seed):
+    dataset = make(list("abcabcabca"))
+    kept = [query.vid for batch in dataset.batches(4, seed=seed, together=True) for query in batch.queries]
+    assert sorted(kept) == sorted("abcabcabca")
+    assert sum(one != other for one, other in pairwise(kept)) == 2
+    order = [query.vid for batch in dataset.batches(4, seed=seed) for query in batch.queries]
+    assert list(dict.fromkeys(order)) == list(dict.fromkeys(kept))

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,16 @@ def test_a_query_without_a_known_word_is_a_fault(folder, check, record, write_li
     glove = folder / "glove.tiny.txt"
     found = [(fault.kind, Path(fault.place).name, fault.message) for fault in check(glove=glove).faults]
     assert found == [("text", "val.jsonl:1", f"{glove} knows no word of 'zzxqy qqwv'; correct or drop it")]
+
+
+def test_words_without_a_vector_are_counted_and_shown(folder, check, record, write_lines, command, capsys):
+    known = json.loads((folder / "train.jsonl").read_text().splitlines()[0])["query"]
+    lines = [json.dumps(record(7, "video_train", [[1, 3]]) | {"query": f"{known} zebra zebra"})]
+    write_lines(folder / "train.jsonl", lines)
+    manifest = check(glove=folder / "glove.tiny.txt")
+    assert dict(manifest.unknown) == {"zebra": 2} and not manifest.faults
+    files = [folder / f"{split}.jsonl" for split in SPLITS]
+    given = ("--annotations", *files, "--features", folder / "features" / "clip", "--glove", folder / "glove.tiny.txt")
+    assert command("tools/check_data", *given) == 0
+    said = "1 words without a vector, read as nothing 2 times (most often: zebra 2)"
+    assert said in capsys.readouterr().out

@@ -40,7 +40,7 @@ def test_the_command_writes_what_the_folders_readers_read(folders, command, caps
 
 
 def test_another_shape_or_nan_names_the_file(folders):
-    with pytest.raises(InputError, match=r"7\.npy: shape \(2, 4, 3\); expected R²'s \(clips, layers, 1 \+ patches"):
+    with pytest.raises(InputError, match=r"7\.npy: shape \(2, 4, 3\); expected \(clips, layers, places, width"):
         last_layer_cls(folders / "txt" / "7.npy")
     np.save(folders / "vid" / "nan.npy", np.full((1, 1, 1, 2), np.nan))
     with pytest.raises(InputError, match=r"nan\.npy: NaN"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from snnvtg.data.text import GloveText, tokenise
+from snnvtg.data.text import GloveText, tokenise, unread_words
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
@@ -92,3 +92,11 @@ def test_marks_tell_the_vectors_of_common_words_whatever_is_asked(glove):
     glove.write_text(LINES.replace("man 0 1", "man 0 2"))
     changed = GloveText(glove, ["the man"]).marks
     assert changed["the"] == first["the"] and changed["man"] != first["man"]
+
+
+def test_words_that_vectors_tell_nothing_of_are_named():
+    vectors = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0]], np.float32)
+    assert unread_words("a zebra runs", vectors) == ["zebra"]
+    assert unread_words("a zebra-runs", vectors) == ["zebra"]  # cut at its hyphen
+    assert unread_words("other tokens than words here", vectors) == ["word 2"]
+    assert unread_words("a man runs", vectors + 1) == []

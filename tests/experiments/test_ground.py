@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -235,3 +236,23 @@ def test_text_of_another_width_is_refused(ground, files, capsys):
 def test_options_that_cannot_be_are_refused(ground, arguments, said, capsys):
     assert ground(*arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("query", [r"a man $\frac$ runs", "a man runs 中文 $", "a man runs " * 3000])
+def test_whatever_is_asked_is_drawn_in_a_picture_of_the_usual_size(ground, files, query, capsys):
+    assert ground("--query", query, "--out", "answer.png") == 0
+    width, height = struct.unpack(">II", (files / "answer.png").read_bytes()[16:24])
+    assert width < 3000 and height < 3000
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_words_without_a_vector_are_said_and_a_query_of_none_other_is_refused(ground, files, tiny, capsys):
+    marks = GloveText(files / "glove.txt", [QUERY]).marks
+    save_checkpoint(files / "marked.pt", tiny, text_marks=marks)
+    assert ground("--query", "a man runs zzxqy", checkpoint="marked.pt") == 0
+    assert "note: glove.txt does not know zzxqy: the answer is to the other words" in capsys.readouterr().out
+    assert ground("--query", "zzxqy qqwv", checkpoint="marked.pt") == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "error: query 'zzxqy qqwv': glove.txt knows none of its words (zzxqy, qqwv); ask in words it knows\n"
+    )

@@ -244,3 +244,38 @@ def test_retrieval_keeps_the_epoch_with_the_best_ranks_over_the_whole_split():
     trained = train(Recipe(Fickle, SyntheticConfig(), training), layered(1), seed=0, quiet=True)
     assert [epoch["SumR"] for epoch in trained.progress["history"]] == [200, 400, 200]
     assert trained.progress["best_epoch"] == 2 and trained.state["steps"] == 2
+
+
+def test_a_model_is_told_each_epoch_and_gets_the_queries_of_a_video_together(tmp_path):
+    told = []
+
+    class Told(found("Pyramid").model_class):
+        needs = Needs(videos_together=True)
+
+        def begin_epoch(self, epoch):
+            told.append(epoch)
+
+        def forward(self, batch):
+            if self.training:
+                told.append([query.vid for query in batch.queries])
+            return super().forward(batch)
+
+    data = generate(SMALL)
+    queries = tuple(replace(query, vid=data.train.queries[i % 2].vid) for i, query in enumerate(data.train.queries))
+    data = replace(data, train=replace(data.train, queries=queries))
+    recipe = Recipe(Told, Told.config_class(), QUICK)
+    train(recipe, data, seed=0, folder=tmp_path, quiet=True)
+    assert [entry for entry in told if isinstance(entry, int)] == [0, 1]
+    assert all(len(set(entry)) == 1 for entry in told if isinstance(entry, list))
+    told.clear()
+    longer = replace(recipe, training=replace(QUICK, epochs=3))
+    with pytest.raises(InputError, match="other settings"):
+        train(longer, data, seed=0, folder=tmp_path, quiet=True)
+    again = load_checkpoint(tmp_path / "last.pt", Told)
+    assert again.progress["epoch"] == 2
+
+
+def test_a_model_without_vectors_says_so():
+    model = found("Pyramid")
+    with pytest.raises(InputError, match="Pyramid has no `video_vectors` to search by; choose another model"):
+        model.model_class(model.model, WIDTH, TEXT).video_vectors(None)

@@ -93,7 +93,7 @@ def test_numbers_as_people_write_them():
         ),
         ("rows:\n  x:\n    training.epochs: 2.5", "f.yaml:6: row 'x': training.epochs=2.5: expected a whole number"),
         ("rows:\n  x:\n    training.epochs: [1]", "f.yaml:6: row 'x': training.epochs=[1]: expected a whole number"),
-        ("rows:\n  x:\n    epochs: 1", "f.yaml:6: row 'x': unknown key 'epochs'; known: model, or a setting"),
+        ("rows:\n  x:\n    epochs: 1", "f.yaml:6: row 'x': unknown key 'epochs'; known: model, preset, or a setting"),
         ("rows:\n  x:\n    a.b: 1", "f.yaml:6: row 'x': a.b=1: no such setting; known here: model, training, data"),
         ("rows:\n  x: {}\n  x: {}", "f.yaml:6: 'x' is already there at line 5"),
         ("rows:\n  n/a: {}", "f.yaml:5: row 'n/a': expected another name"),

@@ -4,6 +4,7 @@ import json
 import pandas as pd
 import pytest
 
+from snnvtg.claims import claimed
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
@@ -13,7 +14,6 @@ from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import checkpoint_of_row
 from snnvtg.sweeps.settings import trial_of
-from snnvtg.sweeps.table import claimed
 
 SMALL = DataSource(synthetic=SyntheticConfig(num_train=8, num_val=4, num_test=4))
 TINY = (

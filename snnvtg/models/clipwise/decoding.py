@@ -57,11 +57,19 @@ def expected_iou_windows(logits: Tensor, boundaries: Tensor, end: float, tempera
 
     The score is the expected IoU times the probability of the video's best clip: the first ranks the windows of one
     video, the second says whether the video holds the moment, and so compares windows of two videos.
-    Beyond 200 clips only the 200 heaviest proposals count, and only edges next to one of theirs: all windows of an
-    hour against all its proposals would be ten billion pairs.
     """
-    proposals = clip_windows(logits, boundaries, end)[:, :2]
-    edges = torch.arange(len(logits) + 1, dtype=torch.float32).clamp(max=end)
+    return windows_agreed_on(logits, clip_windows(logits, boundaries, end)[:, :2], len(logits), end, temperature)
+
+
+def windows_agreed_on(
+    logits: Tensor, proposals: Tensor, num_clips: int, end: float, temperature: float = 0.45
+) -> Tensor:
+    """`expected_iou_windows` for any proposals (M, 2) in clips and their logits (M,).
+
+    Beyond 200 proposals only the 200 heaviest count, and only edges next to one of theirs: all windows of an hour
+    against all its proposals would be ten billion pairs.
+    """
+    edges = torch.arange(num_clips + 1, dtype=torch.float32).clamp(max=end)
     if len(logits) > MOST_PROPOSALS:
         heaviest = logits.topk(MOST_PROPOSALS).indices
         proposals, logits = proposals[heaviest], logits[heaviest]

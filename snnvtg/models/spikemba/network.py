@@ -257,7 +257,10 @@ class SpikeMba(ClipwiseModel):
         last = len(self.blocks) - 1
         first = self.config.num_slots if self.config.slot_position == "prefix" else 0
         return {
-            f"blocks.{last}.ssd.{layer}": SpikeLayer(f"block {last + 1}, {words}", first)
+            # the last neurons' channels are mixed over heads by the projection before them
+            f"blocks.{last}.ssd.{layer}": SpikeLayer(
+                f"block {last + 1}, {words}", first, 1 if layer == "out_lif" else self.config.num_heads
+            )
             for layer, words in LIF_LAYERS.items()
         }
 

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import measuring
-from measuring import Company, in_own_process, peak_of
+from measuring import Company, in_own_process
+from snnvtg.memory import peak_of
 
 
 def test_a_function_runs_in_a_process_of_its_own():

@@ -1,0 +1,111 @@
+"""Configuration of MamFusion and of its losses."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from snnvtg.errors import InputError
+from snnvtg.neurons import LIFParameters
+
+LARGEST = 2**16
+"""no width or number of the model is above it"""
+
+
+@dataclass(frozen=True)
+class MamFusionLossConfig:
+    """Weights and constants of the losses. The paper prints none; the defaults are its released code's for Charades."""
+
+    clip_nce: float = 0.008
+    """weight of InfoNCE between queries and the best clip of each video, both directions"""
+    frame_nce: float = 0.01
+    """the same for the frame vector"""
+    nce_logits: Literal["dot", "cosine"] = "dot"
+    """dot: InfoNCE of unnormalised products, as released; cosine: of cosines over `temperature`"""
+    temperature: float = 0.07
+    """of InfoNCE with cosines"""
+    triplet: float = 1.0
+    margin: float = 0.2
+    """of the triplet loss, on cosines"""
+    hard_negatives_from: int = 100
+    """epoch, counted from 0, from which a triplet's negative is the best-scored one instead of every other"""
+    diversity: float = 0.005
+    """weight of the query-diversity loss, which keeps the queries of one video apart"""
+    diversity_scale: float = 32.0
+    diversity_margin: float = 0.15
+    unfused: float = 1.0
+    """weight of InfoNCE and triplets on the vectors before fusion, by which a store of videos is searched; not in the
+    paper, and nothing where there is no fusion"""
+
+    def __post_init__(self):
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise InputError(f"loss.{entry.name}: expected a finite number of at least 0, got {value}")
+        if not self.temperature > 0:
+            raise InputError(f"loss.temperature: expected a number above 0, got {self.temperature}")
+
+
+@dataclass(frozen=True)
+class MamFusionConfig:
+    """What MamFusion is built from; the defaults are the paper's where it gives them, else its released code's."""
+
+    width: int = 384
+    """d, the width of the model"""
+    num_heads: int = 4
+    num_blocks: int = 2
+    """Gaussian blocks of a branch, each followed by a Mamba"""
+    num_clips: int = 32
+    """M_c, segments that a video of any length is averaged to in the clip branch"""
+    max_frames: int = 1024
+    """most rows of the frame branch; a longer video is averaged to as many"""
+    max_tokens: int = 30
+    """most words that are read; what follows them is cut off, as in the released code"""
+    sigmas: tuple[float, ...] = (0.5, 1.0, 5.0, math.inf)
+    """widths of the Gaussians of a block, one attention unit for each; inf is attention without one"""
+    distance: Literal["relative", "clips"] = "relative"
+    """what the Gaussians measure. relative: nine times the distance as a share of the video, as released; clips: the
+    distance in rows, as GMMFormer's paper prints it"""
+    feed_forward: bool = False
+    """a feed-forward network after every attention, as the paper says; the released code has none"""
+    use_mamba: bool = True
+    """False: the paper's row w/o Multi-Mamba"""
+    state_size: int = 16
+    conv_width: int = 4
+    expand: int = 2
+    fusion: Literal["paper", "released", "none"] = "paper"
+    """paper: Eq. 3 and 4, each query with each video, in training and search alike; released: attention across the
+    samples of a batch, which reaches nothing but the diversity loss and is not run in search"""
+    video_to_text: bool = True
+    """Eq. 3; False: the paper's row w/o V2T"""
+    text_to_video: bool = True
+    """Eq. 4; False: the paper's row w/o T2V"""
+    fusion_residual: bool = True
+    """printed: False, which makes a query of nothing but the clips it is to be compared with"""
+    clip_weight: float = 0.7
+    """share of the best clip's cosine in a video's score; the rest is the frame vector's"""
+    projection: Literal["paper", "standardised"] = "paper"
+    """paper: LayerNorm, dropout, linear, ReLU; standardised: each input dimension by its mean and deviation in the
+    training set, then two linear layers"""
+    input_dropout: float = 0.15
+    dropout: float = 0.3
+    spiking: bool = False
+    """LIF heads: query, clips and frame vector become spike counts over `num_timesteps` and are compared as such"""
+    num_timesteps: int = 4
+    """T of the spiking heads"""
+    lif: LIFParameters = field(default_factory=LIFParameters)
+    loss: MamFusionLossConfig = field(default_factory=MamFusionLossConfig)
+
+    def __post_init__(self):
+        sizes = ("width", "num_heads", "num_blocks", "num_clips", "max_frames", "max_tokens")
+        for name in (*sizes, "state_size", "conv_width", "expand", "num_timesteps"):
+            if not 1 <= getattr(self, name) <= LARGEST:
+                raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
+        if self.width % self.num_heads:
+            raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
+        if not self.sigmas or not all(sigma > 0 for sigma in self.sigmas):
+            raise InputError(f"sigmas: expected widths above 0, at least one (inf is allowed), got {self.sigmas}")
+        if not 0 <= self.clip_weight <= 1:
+            raise InputError(f"clip_weight: expected a share in [0, 1], got {self.clip_weight}")
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
