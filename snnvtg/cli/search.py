@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from snnvtg.cli.command import CommandOptions, run
+from snnvtg.cli.words import said_of_words
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -66,6 +67,7 @@ def main(options: Options) -> None:
     from snnvtg.data.live_text import text_source
     from snnvtg.models import model_class
     from snnvtg.neurons import set_backend
+    from snnvtg.records import Query
     from snnvtg.training import load_checkpoint
 
     if options.json:
@@ -77,6 +79,8 @@ def main(options: Options) -> None:
     encoder = text_source(text, [*options.query, *filter(None, checkpoint.text_marks)])
     model = checkpoint.build()
     set_backend(model, options.backend)
+    for asked in options.query:
+        print(said_of_words(asked, encoder(Query("raw", asked, "", 1.0)), text), end="")
     vectors = query_vectors(model, checkpoint, file, encoder, options.query)
     method = options.method if options.method != "auto" else "exact" if len(search) <= MOST_EXACT else "faiss"
     print(f"{len(search)} videos; {method} search")

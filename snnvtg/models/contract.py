@@ -137,6 +137,13 @@ class GroundingModel(nn.Module, ABC):
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""
         return {}
 
+    def proposing_layers(self) -> Mapping[str, SpikeLayer]:
+        """Names of the LIF layers whose spikes the answer is made of; controls permute or silence them.
+
+        By default those of `spike_layers`.
+        """
+        return self.spike_layers()
+
     @classmethod
     def recipe(cls, preset: str) -> Recipe:
         """The model and training called `preset`; InputError lists those there are."""

@@ -16,7 +16,9 @@ from snnvtg.terminal import table_text
 
 CONTROLS_IN_WORDS = (
     "What each model answers where something is withheld from it: what it still gets right with the queries shuffled, "
-    "it gets right without reading; with another video in place of its own, without looking."
+    "it gets right without reading; with another video in place of its own, without looking; with its spikes permuted "
+    "over the clips, without regard to where they are. A model without neurons has no spikes to change: it answers as "
+    "it is."
 )
 NOTHING = "–"
 FALSE_ALARMS = {2: (7, 16), 3: (6, 10), 4: (3, 7)}
