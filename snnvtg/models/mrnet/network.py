@@ -58,7 +58,7 @@ class MRNet(GroundingModel):
     config_class = MRNetConfig
     configs = CONFIGS
     trainings = TRAININGS
-    ablations = ("table6", "spiking", "readings")
+    ablations = ("table6", "neurons", "readings")
     config: MRNetConfig
 
     def __init__(self, config: MRNetConfig, video_width: int, text_width: int):
