@@ -58,20 +58,10 @@ PARTS = (
         (
             f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
             "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
-            " --set training.epochs={4|1} --runs {out}/runs --out {out}/comparison.csv",
+            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25}"
+            " --runs {out}/runs --out {out}/comparison.csv",
         ),
         40,
-    ),
-    # four layers of CLIP with their patches, at the paper's width
-    Part(
-        "r2-tuning",
-        (
-            "experiments/tools/random_features.py --out {out}/features --layers 4 {--queries 256 16 8 --distinct 16|"
-            "--queries 4 2 2 --distinct 2}",
-            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}}"
-            " --set training.epochs=1 {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
-        ),
-        15,
     ),
     Part(
         "cupy",

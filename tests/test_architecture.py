@@ -32,6 +32,7 @@ FLOORS = [
     {"training", "energy"},
     {"plots"},
     {"sweeps", "applications"},
+    {"page"},
     {"cli", "doctor", "surface"},
     {"__main__"},
 ]

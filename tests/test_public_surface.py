@@ -75,6 +75,8 @@ def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loa
         "energy_report": "--checkpoint nowhere.pt",
         "evaluate": "--submission nowhere.jsonl --annotations nowhere.jsonl",
         "compare": "--first nowhere.jsonl --second nowhere.jsonl --annotations nowhere.jsonl",
+        "report": "--reports nowhere",
+        "explore": "--checkpoint nowhere.pt",
         "compare_models": "--data nowhere",
         "index": "--checkpoint nowhere.pt --data . --out store",
         "search": "--store nowhere --query words",

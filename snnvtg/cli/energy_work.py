@@ -1,6 +1,7 @@
 """The work of `energy_report`: what it counts, and what it writes."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from snnvtg.energy.report_subject import Subject, own_timesteps, read_at, subjec
 from snnvtg.energy.report_trade import retrained, trade_table
 from snnvtg.energy.twin_counts import accuracies
 from snnvtg.errors import InputError
+from snnvtg.metrics.intervals import bootstrap_interval
 from snnvtg.models import DEFAULT_MODEL, model_class
-from snnvtg.plots.energy_report import report_figures
-from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
+from snnvtg.plots.energy_report import energy_figures
+from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
 from snnvtg.terminal import page_text
@@ -48,9 +50,11 @@ def report_on(options: "Options") -> None:
     if report.accuracy is not None:
         metric = report.metric
         trade = trade_table(tables["models"], report.accuracy, metric, options.sweep)
-    figures = report_figures(report, tables, trade, metric)
+    where = f"{report.network} on {report.inputs}"
+    details |= {"subject": where, "num_timesteps": report.own}
+    figures = energy_figures(tables, report.own, where, details.get("queries"), trade, metric)
     for name, figure in figures.items():
-        save_figure(figure, options.out / f"{name}.png")
+        save_both(figure, options.out / f"{name}.png")
     for name, table in tables.items():
         write_csv(table, options.out / f"{name}.csv")
     write_text(text, options.out / "report.md")
@@ -87,7 +91,7 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
     counts, rows = {}, []
     for step, found in subject.count_at(options.timesteps):
         counts[step] = found
-        accuracy = scored(model, split, step, options)
+        accuracy = scored(model, split, step, options, metric)
         rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
     own = own_timesteps(model) or next(iter(counts))
 
@@ -123,12 +127,20 @@ class TwinTraining:
         return made.build().to(self.device)
 
 
-def scored(model: torch.nn.Module, split: GroundingDataset, step: int, options: "Options") -> dict[str, float]:
-    """Accuracy in percent on the whole split, read out at `step` where the model can be."""
-    if own_timesteps(model) is None:
-        return evaluate(model, split, device=options.device)[0]
-    with read_at(model, step):
-        return evaluate(model, split, device=options.device)[0]
+def scored(
+    model: torch.nn.Module, split: GroundingDataset, step: int, options: "Options", metric: str
+) -> dict[str, float]:
+    """Accuracy in percent on the whole split, read out at `step` where the model can be.
+
+    Where single queries have the `metric`, also METRIC_low and METRIC_high: 95 % by resampling videos.
+    """
+    with nullcontext() if own_timesteps(model) is None else read_at(model, step):
+        figures, answers = evaluate(model, split, device=options.device)
+    values = evaluation_of(model, split).per_query(answers, split.queries)
+    if metric not in values:
+        return figures
+    found = bootstrap_interval(values[metric], [query.vid for query in split.queries])
+    return figures | {f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
 
 
 def prepared(options: "Options") -> tuple[DataSplits, Checkpoint]:

@@ -12,7 +12,7 @@ from torch.nn.modules import module as everywhere
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.dispatch import unseen
-from snnvtg.energy.origin import BINARY, NOWHERE, Mark, Origin
+from snnvtg.energy.origin import BINARY, Mark, Origin
 
 if TYPE_CHECKING:
     from snnvtg.energy.ledger import Ledger
@@ -51,11 +51,11 @@ def recalled(ledger: "Ledger", call: Callable, module: nn.Linear, x: Tensor) -> 
     """`call(module, x)`, its record written to the ledger."""
     parameters, origin_of = module._parameters, ledger.provenance.origin
     weight, bias = parameters["weight"], parameters["bias"]
-    origins = origin_of(x), origin_of(weight), NOWHERE if bias is None else origin_of(bias)
+    origins = (origin_of(x), origin_of(weight), *(() if bias is None else (origin_of(bias),)))
     if not x.is_contiguous() or any(o.mark in SEEN or o.pending is not None for o in origins):
         return call(module, x)
     ids = tuple(map(id, origins))
-    key = (*ledger.place(), x.shape, x.dtype, weight.shape, weight.dtype, weight.stride(), bias is None, ids)
+    key = (*ledger.place(), x.shape, x.dtype, weight.shape, weight.stride(), ids)
     found = _recalled.get(key)
     if found is not None:
         with unseen():

@@ -19,7 +19,10 @@ CONFIGS = {
     "small": MRNetConfig(
         width=64, num_heads=4, num_clips=16, pre_pool=1, input_width=128, features="standardised", input_dropout=0.4,
         mlp_dropout=0.25, dropout=0.25, map_counts=(15,), map_channels=32, map_layers=2, map_kernel=3,
-        match_space=64, contrastive_gain=10.0, saliency_gain=5.0, loss=MRNetLossConfig(contrastive=1.0, saliency=1.0),
+        match_space=64, contrastive_gain=10.0, saliency_gain=5.0,
+        loss=MRNetLossConfig(
+            contrastive=1.0, contrastive_temperature=0.3, contrastive_margin=0.0, saliency=1.0
+        ),
     ),
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ VARIANTS = [
         "time_endpoints": False,
         "centre_videos": True,
         "foreground_reads_saliency": True,
-        "product": True,
+        "standardise": True,
     },
     {"saliency_of": "frames", "foreground_reads_saliency": True, "point_place": "centre"},
     {"spiking": "both"},
@@ -216,6 +216,16 @@ def test_what_spikes_is_shown_counted_and_has_a_dense_twin(built, layered_batch,
     with Ledger(twin) as dense:
         twin(batch)
     assert dense.totals["synops"] == 0
+
+
+@pytest.mark.parametrize("spiking", ["none", "both"])
+def test_it_trains_in_mixed_precision(built, layered_batch, spiking):
+    model, batch = built(spiking=spiking).train(), layered_batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch)
+    sum(model.losses(output, batch).values()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert len(model.predict(output, batch)) == 3
 
 
 def test_the_papers_form_has_no_spikes(built, layered_batch):
