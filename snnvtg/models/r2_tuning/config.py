@@ -58,8 +58,6 @@ class R2TuningConfig:
     of the last layer in the space that calibration shares with the query; the saliency loss trains the same"""
     foreground_reads_saliency: bool = False
     """add a learned multiple of that cosine to the foreground logit; not in the paper"""
-    product: bool = False
-    """refine, in place of a clip, the clip added to its product with the pooled query; not in the paper"""
     spiking: Spiking = "none"
     """what spikes: the hidden layer of the feed-forward network (`ffn`), of the convolutional heads, both, or nothing
     as in the paper"""
