@@ -134,8 +134,8 @@ def killed_at_random(folder: Path, arguments: list[str], moments: int, seed: int
 def signalled_at_random(folder: Path, arguments: list[str], moments: int, seed: int, longest: float) -> list[str]:
     """Send Ctrl-C or SIGTERM to the command, or to its group, at random moments of its life of `longest` seconds.
 
-    What was not as it should be, in words: the status, one line on stderr, no half file. A command that has done all its
-    work may end as if nothing had come.
+    What was not as it should be, in words: the status, one line on stderr, no half file. A command that has done all
+    its work may end as if nothing had come.
     """
     generator, wrong = random.Random(seed), []
     for number in range(moments):

@@ -251,8 +251,6 @@ def test_signalled_at_random_moments(tmp_path, arguments):
     began = time.monotonic()
     assert Running(tmp_path / "whole", *arguments).end()[0] == 0
     longest = time.monotonic() - began
-    if arguments is ABLATION:
-        arguments = [part.replace("../data", str(tmp_path / "data")) for part in arguments]
     assert not interrupting.signalled_at_random(tmp_path, arguments, 10, 0, longest)
 
 
