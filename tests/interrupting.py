@@ -129,3 +129,28 @@ def killed_at_random(folder: Path, arguments: list[str], moments: int, seed: int
     assert status == 0 or ALREADY in said[-1], said
     assert not half_files(folder), half_files(folder)
     return struck
+
+
+def signalled_at_random(folder: Path, arguments: list[str], moments: int, seed: int, longest: float) -> list[str]:
+    """Send Ctrl-C or SIGTERM to the command, or to its group, at random moments of its life of `longest` seconds.
+
+    What was not as it should be, in words: the status, one line on stderr, no half file. A command that has done all
+    its work may end as if nothing had come.
+    """
+    generator, wrong = random.Random(seed), []
+    for number in range(moments):
+        place = folder / str(number)
+        place.mkdir()
+        moment, to_all = generator.uniform(0.1, longest), generator.random() < 0.5
+        chosen = generator.choice((signal.SIGINT, signal.SIGTERM))
+        running = Running(place, *arguments)
+        try:
+            running.process.wait(moment)
+        except subprocess.TimeoutExpired:
+            status, said = running.send(chosen, to_all=to_all)
+        else:
+            status, said = running.end()
+        answered = status == 128 + chosen and len(said) == 1 and said[0].startswith("interrupted: ")
+        if half_files(place) or not (answered or status == 0):
+            wrong.append(f"{chosen.name} after {moment:.2f} s: status {status}, {said}, {half_files(place)}")
+    return wrong
