@@ -47,4 +47,4 @@ def test_its_sweeps_fit_its_settings_and_its_published_figures():
     printed, released = (rows["r2_forms"][name].loss for name in ("printed", "released"))
     assert (printed.focal_alpha, printed.boundary) == (0.9, 0.1)
     assert (released.focal_alpha, released.boundary) == (None, 0.2)
-    assert rows["r2_spiking"]["both-one-step"].num_timesteps == 1
+    assert rows["r2_neurons"]["both-one-step"].num_timesteps == 1
