@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Build the page, or draw the figures again."""
 
     reads: ClassVar[dict[str, str]] = {"reports": "no such folder; expected tables of the experiments in it"}
