@@ -51,7 +51,11 @@ class InputProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, M, in) -> (B, M, width)."""
-        return self.layers((x - self.mean) * self.scale)
+        return self.layers(self.standardised(x))
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """x (B, M, in) with mean 0 and deviation 1 in each dimension over the training set."""
+        return (x - self.mean) * self.scale
 
 
 def normed_projection(

@@ -49,7 +49,7 @@ def best_moments(saliency: Tensor, scores: Tensor, batch: Batch) -> list[Predict
     and becomes the window's. The window claims no more than this: the run of clips around the best one that lie above
     the middle between the best and the mean.
     """
-    saliency, answers = saliency.detach().float().cpu(), []
+    saliency, scores, answers = saliency.detach().float().cpu(), scores.detach(), []
     for row, query in enumerate(batch.queries):
         own = saliency[row, : int(batch.video_mask[row].sum())]
         first, stop = best_run(own)

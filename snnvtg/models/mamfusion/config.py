@@ -86,6 +86,9 @@ class MamFusionConfig:
     projection: Literal["paper", "standardised"] = "paper"
     """paper: LayerNorm, dropout, linear, ReLU; standardised: each input dimension by its mean and deviation in the
     training set, then two linear layers"""
+    linear_path: bool = False
+    """each branch adds a linear map of its standardised inputs to what its network makes of them, which starts small
+    beside it: with few queries that map is what carries over to other videos (not in the paper)"""
     input_dropout: float = 0.15
     dropout: float = 0.3
     spiking: bool = False
@@ -100,6 +103,8 @@ class MamFusionConfig:
         for name in (*sizes, "state_size", "conv_width", "expand", "num_timesteps"):
             if not 1 <= getattr(self, name) <= LARGEST:
                 raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
+        if self.linear_path and self.projection != "standardised":
+            raise InputError(f"linear_path: needs projection=standardised, got {self.projection}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
         if not self.sigmas or not all(sigma > 0 for sigma in self.sigmas):
