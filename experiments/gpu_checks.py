@@ -39,7 +39,7 @@ PARTS = (
     # right before fast: every variant of every kernel, and every kind of neuron
     Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 75, needs=("triton",)),
     Part("scan", ("tests/scan/device_parity.py --device {cuda|cpu --every 40}",), 65, needs=("triton",)),
-    Part("lif-speed", (LIF,), 55),
+    Part("lif-speed", (LIF,), 45),
     Part("scan-speed", (SCAN + " --backends {triton torch|cpu torch}",), 50),
     # a whole run of the paper's model at the size of QVHighlights, in both precisions
     Part(
@@ -50,18 +50,18 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        80,
+        60,
     ),
-    # four layers of CLIP with their patches, at the paper's width
+    # every model and its spiking forms: a step against the CPU, then trained and measured
     Part(
-        "r2-tuning",
+        "models",
         (
-            "experiments/tools/random_features.py --out {out}/features --layers 4 {--queries 256 16 8 --distinct 16|"
-            "--queries 4 2 2 --distinct 2}",
-            f"{TRAIN} --model r2_tuning --backbones clip_k4 --text clip_k4 --device {{cuda|cpu}}"
-            " --set training.epochs=1 {|--set model.width=16 --set model.num_heads=2} --out {out}/float32",
+            f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",
+            "experiments/compare_models.py --device {cuda|cpu} --preset demo --seeds 0 --workers 1"
+            " --set training.epochs={4|1} --set data.synthetic.num_train={600|25}"
+            " --runs {out}/runs --out {out}/comparison.csv",
         ),
-        15,
+        40,
     ),
     Part(
         "cupy",

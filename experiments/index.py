@@ -1,6 +1,6 @@
 """Put videos into a store that is searched in words."""
 
-from snnvtg.cli.index import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("index")

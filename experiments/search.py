@@ -1,6 +1,6 @@
 """Ask an archive in words: which video, and where in it."""
 
-from snnvtg.cli.search import start
+from snnvtg.cli import start
 
 if __name__ == "__main__":
-    start()
+    start("search")

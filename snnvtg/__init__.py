@@ -30,6 +30,7 @@ _PLACES = {
     "load_checkpoint": "snnvtg.training",
     "predict": "snnvtg.surface",
     "train": "snnvtg.training",
+    "trained": "snnvtg.surface",
     "LIF": "snnvtg.neurons",
     "LIFParameters": "snnvtg.neurons",
     "set_backend": "snnvtg.neurons",

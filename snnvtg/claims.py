@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from snnvtg.errors import InputError
@@ -20,6 +20,7 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     check_writable(path)
+    made = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f".{path.name}.lock")
     lock = FileLock(file)
@@ -36,6 +37,9 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)
         lock.release()
+        if made:
+            with suppress(OSError):  # something was written into it
+                path.parent.rmdir()
 
 
 def remove_leftovers(path: Path) -> None:

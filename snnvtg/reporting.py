@@ -49,6 +49,16 @@ def save_figure(figure, path: Path) -> None:
         figure.savefig(scratch, dpi=200, bbox_inches="tight")
 
 
+def save_both(figure, path: Path) -> None:
+    """Save a figure as PNG at `path` and as SVG beside it, the same bytes for the same figure."""
+    save_figure(figure, path)
+    from matplotlib import rc_context
+
+    plain = rc_context({"svg.fonttype": "none", "svg.hashsalt": "snnvtg"})
+    with plain, atomic(path.with_suffix(".svg")) as scratch:
+        figure.savefig(scratch, bbox_inches="tight", metadata={"Date": None})
+
+
 def provenance(**details: Any) -> dict[str, Any]:
     """Command, commit, versions and device of this run, joined with `details` (config, data checksum, wall time)."""
     return {

@@ -7,7 +7,9 @@ from typing import Any
 from snnvtg.data import DataSplits, GroundingDataset
 from snnvtg.data.source import DataSource
 from snnvtg.models import DEFAULT_MODEL, GroundingModel, Recipe
+from snnvtg.sweeps.runs import trained as trained_run
 from snnvtg.sweeps.settings import trial_of
+from snnvtg.training import Checkpoint
 from snnvtg.training.evaluation import answer_split
 
 
@@ -53,6 +55,16 @@ def model(recipe: Recipe, data: DataSplits) -> GroundingModel:
     built = recipe.model_class(recipe.model, data.video_width, data.text_width)
     built.fit(data.train)
     return built.eval()
+
+
+def trained(
+    recipe: Recipe, data: DataSplits, *, seed: int, runs: str | os.PathLike = "runs", quiet: bool = False
+) -> Checkpoint:
+    """As `train`, but kept in `runs`: where the same settings, data, seed and code were trained before, it is read.
+
+    A training that was interrupted goes on from its last epoch; one that another program is at is waited for.
+    """
+    return trained_run(Path(runs), recipe, data, seed=seed, quiet=quiet)[0]
 
 
 def predict(model: GroundingModel, dataset: GroundingDataset, *, batch_size: int = 64, device: str = "cpu") -> Any:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 TINY = [
     part
     for setting in (
-        *("training.epochs=5", "model.width=8", "model.num_blocks=1", "model.num_heads=2", "model.num_slots=1"),
+        *("training.epochs=8", "model.width=8", "model.num_blocks=1", "model.num_heads=2", "model.num_slots=1"),
         *("model.state_size=2", "data.synthetic.num_train=16", "data.synthetic.num_val=4", "data.synthetic.num_test=4"),
     )
     for part in ("--set", setting)
@@ -115,6 +115,7 @@ def killed_at_random(folder: Path, arguments: list[str], moments: int, seed: int
         except subprocess.TimeoutExpired:
             running.send(signal.SIGKILL, to_all=generator.random() < 0.5)
             struck.append(round(moment, 2))
+            print(f"{arguments[0]}: killed after {moment:.2f} s", flush=True)
             whole = [name for name in half_files(folder) if ".unfinished-" not in name]
             assert not whole, whole
         else:

@@ -52,12 +52,17 @@ def test_a_sweep_that_is_interrupted_and_killed_ends_with_the_figures_of_an_undi
     assert not interrupting.half_files(tmp_path)
 
 
-def test_training_that_is_ended_and_killed_ends_with_the_figures_of_an_undisturbed_run(tmp_path, command, monkeypatch):
+def test_training_that_is_ended_and_killed_ends_with_the_figures_of_an_undisturbed_run(
+    tmp_path, command, monkeypatch, capsys
+):
     running = Running(tmp_path, *TRAIN)
     running.wait_for((tmp_path / "trained/last.pt").exists)
     monkeypatch.chdir(tmp_path)
-    assert command("train", *TRAIN[1:]) == 2  # a second run into the folder
-    status, said = running.send(signal.SIGTERM, to_all=False)
+    running.process.send_signal(signal.SIGSTOP)  # so that it is at work whatever time the second takes
+    assert command("train", *TRAIN[1:]) == 2
+    assert "trained/last.pt: another run is writing to it" in capsys.readouterr().err
+    running.process.send_signal(signal.SIGTERM)
+    status, said = running.send(signal.SIGCONT, to_all=False)
     assert status == 143
     last = "trained/last.pt holds the last finished epoch; the same command goes on from there"
     assert said == [f"interrupted: {last}"]
@@ -193,45 +198,59 @@ ABLATION = [
     "--out",
     "tables",
 ]
-PACK = ["tools/pack_features.py", "--annotations", "../data/train.jsonl", "--features", "../data/features/clip"]
+PACK = ["tools/pack_features.py", "--annotations", "../data/all.jsonl", "--features", "../data/features/clip"]
 PACK += ["--out", "packed"]
+
+
+RETRIEVES = ("width=8", "num_heads=2", "num_clips=4", "max_frames=64", "state_size=2", "fusion=none")
+LEARN = ["train.py", "--data", "../data", "--model", "mamfusion", "--set", "training.epochs=1", "--out", "../model"]
+LEARN += [part for setting in RETRIEVES for part in ("--set", f"model.{setting}")]
+INDEX = ["index.py", "--checkpoint", "../model/best.pt", "--features", "../data/features/clip"]
+INDEX += ["--text", "../data/glove.txt", "--out", "store"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "moments", "written"),
     [
-        (SWEEP, 15, ["table.csv", "table_queries.csv"]),
-        (ABLATION, 15, ["tables/resets.csv", "tables/resets_queries.csv"]),
         (TRAIN, 10, ["trained/metrics.json"]),
-        (PACK, 10, ["packed/index.json", "packed/rows.bin"]),
+        (PACK, 8, ["packed/index.json", "packed/rows.bin"]),
+        (INDEX, 8, [f"store/piece-000000/{name}" for name in ("parts.json", "vectors.bin")]),
+        (SWEEP, 12, ["table.csv", "table_queries.csv"]),
+        (ABLATION, 12, ["tables/resets.csv", "tables/resets_queries.csv"]),
     ],
-    ids=["sweep", "ablation", "training", "packing"],
+    ids=["training", "packing", "indexing", "sweep", "ablation"],
 )
 def test_killed_at_random_moments(tmp_path, arguments, moments, written):
-    _features(tmp_path / "data")
+    _folder(tmp_path / "data")
     for name in ("undisturbed", "killed"):
         (tmp_path / name).mkdir()
+    if arguments is INDEX:
+        assert Running(tmp_path / "killed", *LEARN).end()[0] == 0
     began = time.monotonic()
     status, said = Running(tmp_path / "undisturbed", *arguments).end()
     assert status == 0, said
     longest = time.monotonic() - began
     struck = interrupting.killed_at_random(tmp_path / "killed", arguments, moments, 0, longest)
-    print(f"{arguments[0]}: killed after {struck} s of {longest:.1f} s")
+    print(f"{arguments[0]}: killed after {struck} s of {longest:.1f} s", flush=True)
     for name in written:
         ours, theirs = tmp_path / "undisturbed" / name, tmp_path / "killed" / name
         comparable = name.endswith("csv") or "metrics" in name
         assert interrupting.equal(ours, theirs) if comparable else ours.read_bytes() == theirs.read_bytes(), name
 
 
-def _features(folder: Path) -> None:
+def _folder(folder: Path) -> None:
+    """A data set of 400 videos, 8 of them asked for, and a sweep's file."""
     (folder / "features/clip").mkdir(parents=True)
     lines = []
     for i in range(400):
         np.savez(folder / f"features/clip/v{i}.npz", features=np.random.default_rng(i).standard_normal((60, 64)))
         query = {"qid": i, "query": "a man runs", "vid": f"v{i}", "duration": 60.0, "relevant_windows": [[1.0, 4.0]]}
-        lines.append(json.dumps(query))
-    (folder / "train.jsonl").write_text("\n".join(lines) + "\n")
+        lines.append(json.dumps(query) + "\n")
+    (folder / "all.jsonl").write_text("".join(lines))
+    for number, split in enumerate(("train", "val", "test")):
+        (folder / f"{split}.jsonl").write_text("".join(lines[8 * number : 8 * number + 8]))
+    (folder / "glove.txt").write_text("a 1 0 0\nman 0 1 0\nruns 0 0 1\n")
     rows = "{hard: {}, soft: {model.lif.reset: soft}}"
     (folder / "resets.yaml").write_text(f"name: resets\ntitle: Resets\nseeds: [0, 1]\nreference: hard\nrows: {rows}\n")
 
@@ -241,7 +260,7 @@ def test_only_a_command_that_resumes_promises_it(name):
     options = importlib.import_module(f"snnvtg.cli.{name}").Options
     kept = vars(options).get("kept") or next(vars(c)["kept"] for c in options.__mro__ if "kept" in vars(c))
     resumes = name in ("train", "timestep_sweep", "ablation", "cross_validate", "compare_models")
-    assert (kept is not CommandOptions.kept) == (resumes or name == "energy_report")
+    assert (kept is not CommandOptions.kept) == (resumes or name in ("energy_report", "index"))
     assert "resume" not in CommandOptions().kept()
 
 
@@ -270,3 +289,16 @@ def test_quiet_leaves_errors_alone():
     assert (said, wrong) == ("", "")
     assert run_here("exit(__import__('os').environ['TQDM_DISABLE'])", "--quiet").communicate()[1] == "1\n"
     assert "ZeroDivisionError" in run_here("1 / 0", "--quiet").communicate()[1]
+
+
+def test_a_second_report_into_a_folder_is_refused_and_an_empty_folder_goes_again(
+    tmp_path, command, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best.pt").write_text("no checkpoint")
+    with claimed(tmp_path / "energy" / "report.md"):
+        assert command("energy_report", "--checkpoint", "best.pt", "--out", "energy") == 2
+        assert capsys.readouterr().err.startswith("error: energy/report.md: another run is writing to it")
+    assert command("energy_report", "--checkpoint", "best.pt", "--out", "energy") == 2
+    assert "best.pt: not a readable checkpoint" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]

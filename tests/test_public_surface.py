@@ -42,7 +42,7 @@ def test_an_unknown_name_is_an_attribute_error():
         from snnvtg.data import nonsense  # noqa: F401
 
 
-def test_the_first_steps_as_the_package_describes_them():
+def test_the_first_steps_as_the_package_describes_them(tmp_path):
     small = SyntheticConfig(num_train=12, num_val=4, num_test=4, min_clips=16, max_clips=20, long_range_fraction=0)
     data = snnvtg.load_data(synthetic=small)
     recipe = snnvtg.recipe("demo", "training.epochs=1", "model.width=16", "model.num_blocks=1", "model.num_heads=2")
@@ -54,6 +54,9 @@ def test_the_first_steps_as_the_package_describes_them():
     assert rates.firing_rate > 0
     assert snnvtg.energy_pj(ledger, snnvtg.COST_MODELS["45nm_fp32"]) > 0
     assert set(snnvtg.evaluate(model, data.val)[0]) >= {"mIoU"}
+    kept = [snnvtg.trained(recipe, data, seed=0, runs=tmp_path, quiet=True) for _ in range(2)]
+    assert len(list(tmp_path.glob("*/finished.pt"))) == 1
+    assert all(checkpoint.state["norm.bias"].equal(model.state_dict()["norm.bias"]) for checkpoint in kept)
 
 
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path):
@@ -72,6 +75,8 @@ def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loa
         "energy_report": "--checkpoint nowhere.pt",
         "evaluate": "--submission nowhere.jsonl --annotations nowhere.jsonl",
         "compare": "--first nowhere.jsonl --second nowhere.jsonl --annotations nowhere.jsonl",
+        "report": "--reports nowhere",
+        "explore": "--checkpoint nowhere.pt",
         "compare_models": "--data nowhere",
         "index": "--checkpoint nowhere.pt --data . --out store",
         "search": "--store nowhere --query words",

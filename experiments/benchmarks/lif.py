@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import torch
-from matplotlib.ticker import LogLocator, NullLocator
 from tqdm import tqdm
 
 import machine
@@ -33,20 +31,11 @@ from quiet import run
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.memory import keep_freed_memory
-from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
-from snnvtg.reporting import provenance, save_figure, write_csv, write_json
+from snnvtg.plots.benchmarks import LIF_SHAPES, compared_at, lif_figure
+from snnvtg.reporting import provenance, save_both, write_csv, write_json
 
-SHAPES = ((8, 16, 75, 256), (10, 8, 150, 512), (8, 64, 75, 256), (4, 256, 75, 512))
 LONGER = tuple((t, 16, 75, 256) for t in (1, 2, 4, 16, 32, 64))
 NEUROMORPHIC = (500, 16, 1, 16384)
-COLOURS = {
-    "fused": BLUE,
-    "torch": GREEN,
-    "spikingjelly": ORANGE,
-    "spikingjelly-cupy": PURPLE,
-    "snntorch": RED,
-    "reference": GREY,
-}
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,7 @@ def main(options: Options) -> None:
         raise InputError(f"nothing could be measured: {failed}")
     small = settings[0]
     kept = {b: kept_bytes(b, small) / torch.Size(small.shape).numel() for b in backends if (small, b) in memory}
-    save_figure(figure(table), out.with_suffix(".png"))
+    save_both(lif_figure(table), out.with_suffix(".png"))
     extra |= {"kept_bytes_per_value": kept, "checks": checks(table)}
     share = company.share()
     extra["cpu_share_of_other_processes"] = round(share, 3)
@@ -123,7 +112,7 @@ def asked(options: Options) -> list[Setting]:
     """What is measured; on a GPU also a layer of the size neuromorphic data have, with its linear layer."""
     shared = {"device": options.device, "dtype": getattr(torch, options.dtype), "repeats": options.repeats}
     try:
-        shapes = [tuple(map(int, shape.split("x"))) for shape in options.shapes] or SHAPES + LONGER
+        shapes = [tuple(map(int, shape.split("x"))) for shape in options.shapes] or LIF_SHAPES + LONGER
     except ValueError:
         shapes = [()]
     if any(len(shape) != 4 or min(shape) < 1 for shape in shapes):
@@ -134,16 +123,10 @@ def asked(options: Options) -> list[Setting]:
     return settings
 
 
-def compared_at(table: pd.DataFrame) -> list[tuple[int, ...]]:
-    """The shapes of the report that were measured; where none was, all that were."""
-    measured = list(dict.fromkeys(table[list("TBLC")].itertuples(index=False, name=None)))
-    return [shape for shape in SHAPES if shape in measured] or measured
-
-
 def profile(options: Options) -> None:
     """Write where a forward+backward call of `fused` spends its time, milliseconds, a row for each shape."""
     rows, company = [], Company()
-    for shape in SHAPES:
+    for shape in LIF_SHAPES:
         parts = profile_fused(Setting(shape, dtype=getattr(torch, options.dtype), repeats=options.repeats))
         rows.append({"shape": "x".join(map(str, shape)), **parts})
     table = pd.DataFrame(rows).round(3)
@@ -171,49 +154,6 @@ def checks(table: pd.DataFrame) -> dict[str, float]:
     for other in times.columns.drop("fused"):
         result[f"{other}_over_fused_least"] = round(float((times[other] / times["fused"]).min()), 2)
     return result
-
-
-def figure(table: pd.DataFrame) -> plt.Figure:
-    """Left: time over the bandwidth floor at each shape. Right: nanoseconds per value as T grows."""
-    table = table[(table.direction == "forward+backward") & (table.case == "lif")].copy()
-    table["shape"] = list(zip(table["T"], table.B, table.L, table.C, strict=True))
-    table["over_floor"] = table.median_ms / table.floor_ms
-    order, shapes = [b for b in COLOURS if b in set(table.backend)], compared_at(table)
-    with style():
-        made, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=[3, 2])
-        height = 0.8 / len(order)
-        for i, backend in enumerate(order):
-            mine = table[table.backend == backend].set_index("shape")
-            at = [row + (i - (len(order) - 1) / 2) * height for row in range(len(shapes))]
-            over = [mine.over_floor.get(shape, float("nan")) for shape in shapes]
-            left.barh(at, over, height * 0.9, color=COLOURS[backend], label=backend)
-            for y, value, shape in zip(at, over, shapes, strict=True):
-                ms = mine.median_ms.get(shape, float("nan"))
-                left.text(value * 1.06, y, f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms", va="center", fontsize=7)
-            grown = mine[(mine.B == 16) & (mine.C == 256)].sort_values("T")
-            per_value = grown.median_ms * 1e6 / (grown["T"] * grown.B * grown.L * grown.C)
-            right.plot(grown["T"], per_value, "o-", color=COLOURS[backend], label=backend)
-        left.axvline(1, color=INK, lw=1.2, ls="--")
-        left.set_xscale("log")
-        left.set_xlim(0.8, left.get_xlim()[1] * 1.7)
-        left.set_yticks(range(len(shapes)), [" × ".join(map(str, shape)) for shape in shapes])
-        left.invert_yaxis()
-        left.set_xlabel("time / floor (dashed: 24 bytes per value at copy bandwidth)")
-        left.set_title("Forward + backward, T × batch × clips × channels")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(order), fontsize=8.5)
-        if not len(grown):
-            right.set_axis_off()
-            return made
-        right.set_xscale("log", base=2)
-        right.set_yscale("log")
-        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        right.yaxis.set_major_formatter("{x:g}")
-        right.yaxis.set_minor_locator(NullLocator())
-        right.set_xticks(sorted(set(grown["T"])), sorted(set(grown["T"])))
-        right.set_xlabel("T (batch 16, 75 clips, 256 channels)")
-        right.set_title("Nanoseconds per value and step")
-        made.tight_layout()
-    return made
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -32,32 +31,15 @@ from quiet import run
 from scan_timing import Setting, calls, measure
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
-from snnvtg.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, style
-from snnvtg.reporting import provenance, save_figure, write_csv, write_json
+from snnvtg.plots.benchmarks import FLOORS, scan_figure
+from snnvtg.reporting import provenance, save_both, write_csv, write_json
 from snnvtg.scan import available_backends
 from snnvtg.sweeps.checks import check_device
 
 # the loop's backward pass holds every state, and the rivals' hold several tensors of B·L·D·N
 LONGEST = {"reference": 600, "mambapy": 600, "transformers-slow": 600, "mamba-ssm-reference": 600}
-COLOURS = {
-    "cpu": BLUE,
-    "mamba-ssm": BLUE,
-    "triton": PURPLE,
-    "torch": GREEN,
-    "numba": PURPLE,
-    "reference": GREY,
-    "mambapy": ORANGE,
-    "mamba-ssm-reference": INK,
-    "transformers-slow": RED,
-    "mamba2-form": "#b8860b",
-}
 
 KEPT = tuple("backend device dtype L B D N direction median_ms peak_mb max_rel_err threads".split())
-# how the exponentials alone are drawn, and called
-FLOORS = {
-    "exponentials_ms": ("--", "the exponentials alone"),
-    "library_exponentials_ms": (":", "the same by glibc"),
-}
 
 
 @dataclass(frozen=True)
@@ -111,7 +93,7 @@ def main(options: Options) -> None:
         raise InputError(f"nothing could be measured: {failed or absent}")
     table = table.sort_values(["L", "direction", "median_ms"]).reset_index(drop=True)
     write_csv(table.round({"median_ms": 3, "min_ms": 3, "peak_mb": 1} | dict.fromkeys(FLOORS, 4)), out)
-    save_figure(figure(table), out.with_suffix(".png"))
+    save_both(scan_figure(table), out.with_suffix(".png"))
     write_json({**provenance(config=options), **extra, "checks": checks(table)}, out.with_suffix(".json"))
     print(table.pivot_table("median_ms", ["direction", "L"], "backend").round(2).to_string())
     print(*(f"{name}: {value}" for name, value in (checks(table) | failed).items()), sep="\n")
@@ -176,43 +158,6 @@ def checks(table: pd.DataFrame) -> dict[str, float]:
         name = column.removesuffix("_ms")
         result |= {f"{ours}_over_{name}_worst_{d}": round(float(v), 2) for d, v in over.items()}
     return result
-
-
-def figure(table: pd.DataFrame) -> plt.Figure:
-    """Time, memory and error of forward and backward against the sequence's length."""
-    table = table[table.direction == "forward+backward"].sort_values("L")
-    panels = [
-        ("median_ms", "Time, forward + backward", "ms"),
-        ("peak_mb", "Peak memory beyond the inputs", "MB"),
-        ("max_rel_err", "Largest error of y and all gradients", "relative to float64"),
-    ]
-    with style():
-        made, axes = plt.subplots(1, 3, figsize=(13, 4.2))
-        for axis, (column, title, unit) in zip(axes, panels, strict=True):
-            for name in (b for b in COLOURS if b in set(table.backend)):
-                mine = table[table.backend == name]
-                # the two loops lie on one another: the lower one is drawn wider
-                lw = {"cpu": 2.6, "triton": 2.6, "mamba-ssm": 2.6, "mamba-ssm-reference": 4.5}.get(name, 1.6)
-                axis.plot(mine.L, mine[column], "o-", color=COLOURS[name], label=name, lw=lw, ms=lw + 3)
-            for floor in table.columns.intersection(FLOORS) if column == "median_ms" else ():
-                least = table.groupby("L")[floor].min()
-                axis.plot(least.index, least, FLOORS[floor][0], color=INK, lw=1.2, label=FLOORS[floor][1])
-            axis.set_xscale("log")
-            axis.set_yscale("log")
-            axis.set_xticks(sorted(set(table.L)), sorted(set(table.L)))
-            axis.minorticks_off()
-            axis.set_xlabel("L")
-            axis.set_ylabel(unit)
-            axis.set_title(title)
-        axes[2].set_ylim(1e-8, max(1e-5, axes[2].get_ylim()[1]))
-        handles, labels = axes[0].get_legend_handles_labels()
-        made.legend(handles, labels, loc="lower center", ncols=len(labels), fontsize=9)
-        B, D, N = (int(table[size].iloc[0]) for size in "BDN")
-        made.suptitle(
-            f"Selective scan, batch {B}, {D} channels, {N} states, {table['dtype'].iloc[0]}", x=0.01, ha="left"
-        )
-        made.tight_layout(rect=(0, 0.07, 1, 1))
-    return made
 
 
 if __name__ == "__main__":

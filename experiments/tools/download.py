@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from tqdm import tqdm
 
+from snnvtg.claims import claimed
 from snnvtg.cli.command import CommandOptions, run
 from snnvtg.data.catalogue import CATALOGUE, entry
 from snnvtg.data.downloads import fetch
@@ -45,8 +46,8 @@ def main(options: Options) -> None:
         return
     found = entry(options.name)
     print(f"{options.name}: {found.size or 'unknown'} bytes, licence {found.licence} ({found.page}) {found.note}")
-    with tqdm(total=found.size, unit="B", unit_scale=True, delay=0.5) as bar:
-        target = options.out / Path(urlsplit(found.url).path).name
+    target = options.out / Path(urlsplit(found.url).path).name
+    with claimed(target), tqdm(total=found.size, unit="B", unit_scale=True, delay=0.5) as bar:
         fetch(
             found.url, target, size=found.size, sha256=found.sha256, progress=lambda done, _: bar.update(done - bar.n)
         )

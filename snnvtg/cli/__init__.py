@@ -13,6 +13,8 @@ COMMANDS = {
     "compare": "compare two models on the same queries: paired differences with intervals",
     "compare-models": "every model on the same data, seeds, figures and ledger: one table",
     "energy-report": "what a trained model costs under every published convention",
+    "report": "one HTML page of everything in reports/, each number with its origin",
+    "explore": "record spikes of a trained model for the raster explorer of that page",
     "ground": "ask a trained model for a moment in words",
     "cross-validate": "how good is a setting, without opening the test split",
     "index": "put videos into a store that is searched in words",

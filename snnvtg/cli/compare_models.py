@@ -54,8 +54,8 @@ class Options(DataOptions, PoolOptions):
 
 def main(options: Options) -> None:
     """Run the sweeps, join their tables, draw."""
-    from snnvtg.plots.comparison import accuracy_energy_figure
-    from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
+    from snnvtg.plots.front import front_figure
+    from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
     from snnvtg.sweeps.comparison import read_results
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words, render
@@ -83,7 +83,8 @@ def main(options: Options) -> None:
     write_json(provenance(behind=[str(path) for path in paths], preset=preset), options.out.with_suffix(".json"))
     title = f"Accuracy against energy ({found[0].title.partition('(')[2].removesuffix(')')})"
     metrics = list(dict.fromkeys(name for results in found for name in reversed(results.evaluation.compared)))
-    save_figure(accuracy_energy_figure(table, [*metrics, "SumR"][:3], title), options.out.with_suffix(".png"))
+    metrics = [*metrics, "SumR"]
+    save_both(front_figure(table, metrics[:3], title), options.out.with_suffix(".png"))
     write_text(markdown(table, found, names, options.out.stem), options.out.with_suffix(".md"))
     print(f"wrote {options.out} and the files beside it")
     failures_in_words(tables)

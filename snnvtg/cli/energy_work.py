@@ -1,6 +1,8 @@
 """The work of `energy_report`: what it counts, and what it writes."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,13 +18,14 @@ from snnvtg.energy.report_subject import Subject, own_timesteps, read_at, subjec
 from snnvtg.energy.report_trade import retrained, trade_table
 from snnvtg.energy.twin_counts import accuracies
 from snnvtg.errors import InputError
+from snnvtg.metrics.intervals import bootstrap_interval
 from snnvtg.models import DEFAULT_MODEL, model_class
-from snnvtg.plots.energy_report import report_figures
-from snnvtg.reporting import provenance, save_figure, write_csv, write_json, write_text
+from snnvtg.plots.energy_report import energy_figures
+from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
 from snnvtg.sweeps.runs import trained
 from snnvtg.terminal import page_text
-from snnvtg.training import Checkpoint, evaluate
+from snnvtg.training import Checkpoint, evaluate, train
 from snnvtg.training.evaluation import evaluation_of
 
 if TYPE_CHECKING:
@@ -38,18 +41,20 @@ def report_on(options: "Options") -> None:
     tables = report.tables()
     text = report.page(tables)
     if options.beside:
-        compared, left_out = compare_counters(subject.network, subject.inputs, subject.run)
+        compared, left_out = compare_counters(subject.network, subject.inputs, subject.run, spiking=subject.spiking)
         text += "\n" + comparison_section(compared, left_out)
         tables["beside"] = comparison_table(compared)
     if options.measure:
         text += "\n" + measured(subject, options, tables["models"], report.own)
     trade, metric = None, ""
     if report.accuracy is not None:
-        metric = report.twins_accuracy["metric"]
+        metric = report.metric
         trade = trade_table(tables["models"], report.accuracy, metric, options.sweep)
-    figures = report_figures(report, tables, trade, metric)
+    where = f"{report.network} on {report.inputs}"
+    details |= {"subject": where, "num_timesteps": report.own}
+    figures = energy_figures(tables, report.own, where, details.get("queries"), trade, metric)
     for name, figure in figures.items():
-        save_figure(figure, options.out / f"{name}.png")
+        save_both(figure, options.out / f"{name}.png")
     for name, table in tables.items():
         write_csv(table, options.out / f"{name}.csv")
     write_text(text, options.out / "report.md")
@@ -65,7 +70,7 @@ def of_network(options: "Options") -> tuple[Subject, EnergyReport, dict[str, Any
     """The report of a network from a file of the user's."""
     if options.checkpoint is not None or options.data is not None:
         raise InputError("--network brings its own inputs: expected neither --checkpoint nor --data")
-    subject = subject_from(options.network, options.queries, options.batch_size)
+    subject = subject_from(options.network, options.queries, options.batch_size, options.spiking)
     subject.network.to(options.device)
     counts = dict(subject.count_at(options.timesteps))
     own = own_timesteps(subject.network) or next(iter(counts))
@@ -86,24 +91,56 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
     counts, rows = {}, []
     for step, found in subject.count_at(options.timesteps):
         counts[step] = found
-        accuracy = scored(model, split, step, options)
+        accuracy = scored(model, split, step, options, metric)
         rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
     own = own_timesteps(model) or next(iter(counts))
-    by_twin = accuracies(model, counts[own], lambda m: evaluate(m, split, device=options.device)[0][metric])
-    of_twins = {"metric": metric, **by_twin}
+
+    def score(network: torch.nn.Module) -> float:
+        return evaluate(network, split, device=options.device)[0][metric]
+
+    training = TwinTraining(checkpoint, data, options.device) if options.train_twins else None
+    twins = accuracies(model, counts[own], score, train=training)
     table = pd.DataFrame(rows)
-    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins_accuracy=of_twins)
+    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins=twins, metric=metric)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
     config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
     return subject, report, {**details, "config": config}
 
 
-def scored(model: torch.nn.Module, split: GroundingDataset, step: int, options: "Options") -> dict[str, float]:
-    """Accuracy in percent on the whole split, read out at `step` where the model can be."""
-    if own_timesteps(model) is None:
-        return evaluate(model, split, device=options.device)[0]
-    with read_at(model, step):
-        return evaluate(model, split, device=options.device)[0]
+@dataclass(frozen=True)
+class TwinTraining:
+    """Trains a twin as the checkpoint's model was trained: its recipe, its seed, this data."""
+
+    checkpoint: Checkpoint
+    data: DataSplits
+    device: str
+
+    def __call__(self, twin_of: Callable[[torch.nn.Module], torch.nn.Module]) -> torch.nn.Module:
+        """`twin_of(a new model)`, trained; the best epoch."""
+        recipe = self.checkpoint.recipe
+
+        def make(*settings: Any) -> torch.nn.Module:
+            return twin_of(recipe.model_class(*settings))
+
+        seed = self.checkpoint.progress.get("seed", 0)
+        made = train(replace(recipe, model_class=make), self.data, seed=seed, device=self.device, quiet=True)
+        return made.build().to(self.device)
+
+
+def scored(
+    model: torch.nn.Module, split: GroundingDataset, step: int, options: "Options", metric: str
+) -> dict[str, float]:
+    """Accuracy in percent on the whole split, read out at `step` where the model can be.
+
+    Where single queries have the `metric`, also METRIC_low and METRIC_high: 95 % by resampling videos.
+    """
+    with nullcontext() if own_timesteps(model) is None else read_at(model, step):
+        figures, answers = evaluate(model, split, device=options.device)
+    values = evaluation_of(model, split).per_query(answers, split.queries)
+    if metric not in values:
+        return figures
+    found = bootstrap_interval(values[metric], [query.vid for query in split.queries])
+    return figures | {f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
 
 
 def prepared(options: "Options") -> tuple[DataSplits, Checkpoint]:

@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING
 from snnvtg.applications.demo import DEMO
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions
+from snnvtg.cli.words import said_of_words, some
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from snnvtg.applications.grounding import Answer
     from snnvtg.records import Prediction, Query
     from snnvtg.training import Checkpoint
@@ -100,7 +99,6 @@ def main(given: Options) -> None:
         check_writable(path)
     from snnvtg.applications.grounding import WINDOW, answer, encode_query, open_video
     from snnvtg.data.live_text import text_source
-    from snnvtg.data.text import unread_words
     from snnvtg.neurons import set_backend
     from snnvtg.records import Query
     from snnvtg.reporting import write_json
@@ -116,17 +114,13 @@ def main(given: Options) -> None:
     # the words whose vectors the checkpoint knows are asked for too, to be compared
     encoder = text_source(options.text, [options.query, *filter(None, checkpoint.text_marks)])
     text = encode_query(encoder, query, checkpoint, file)
-    unread = unread_words(options.query, text)
-    if len(unread) == len(text):
-        known = f"{options.text} knows none of its words ({some(unread)})"
-        raise InputError(f"query {options.query!r:.80}: {known}; ask in words it knows")
+    note = said_of_words(options.query, text, options.text)
     model = checkpoint.build()
     set_backend(model, options.backend)
     window = (checkpoint.longest or WINDOW) if options.window is None else options.window
     found = answer(model, query, video, text, clip_length, window)
     windows = found.prediction.pred_relevant_windows[: options.top]
-    if unread:
-        print(f"note: {options.text} does not know {some(unread)}: the answer is to the other words")
+    print(note, end="")
     print(f"{vid}: {video.num_clips} clips, {query.duration:g} s; text: {encoder.name or 'file'}, {len(text)} tokens")
     if not (checkpoint.text_name and encoder.name):
         side = "the file" if checkpoint.text_name else "this checkpoint"
@@ -151,12 +145,6 @@ def about_demo(query: str) -> str:
         (start, end), *_ = asked["relevant_windows"]
         lines.append(f"“{query}” is at {start:g} s – {end:g} s")
     return "\n".join([*lines, f"--query takes the words {', '.join(DEMO.known_words())}"])
-
-
-def some(words: "Sequence[str]") -> str:
-    """The first few of `words`, and how many there are more."""
-    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
-    return ", ".join(f"{word:.30}" for word in words[:5]) + more
 
 
 def draw(found: "Answer", windows, options: Options, clip_length: float, vid: str) -> None:

@@ -61,6 +61,10 @@ class Options(CheckpointOptions):
         if self.batch_size < 1:
             raise InputError(f"batch_size is {self.batch_size}; expected at least 1")
 
+    def kept(self) -> str:
+        """As CommandOptions: the store's finished pieces."""
+        return f"finished pieces of the store are in {self.out}; the same command adds what is left"
+
 
 def main(options: Options) -> None:
     """Compute the vectors and store them."""

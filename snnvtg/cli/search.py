@@ -13,8 +13,8 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from snnvtg.cli.command import run
-from snnvtg.cli.options import Checked
+from snnvtg.cli.command import CommandOptions, run
+from snnvtg.cli.words import said_of_words
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -26,7 +26,7 @@ MOST_EXACT = 100_000
 
 
 @dataclass(frozen=True)
-class Options(Checked):
+class Options(CommandOptions):
     """Search a store."""
 
     reads: ClassVar[dict[str, str]] = {"store": "no such store; make one with experiments/index.py"}
@@ -67,6 +67,7 @@ def main(options: Options) -> None:
     from snnvtg.data.live_text import text_source
     from snnvtg.models import model_class
     from snnvtg.neurons import set_backend
+    from snnvtg.records import Query
     from snnvtg.training import load_checkpoint
 
     if options.json:
@@ -78,6 +79,8 @@ def main(options: Options) -> None:
     encoder = text_source(text, [*options.query, *filter(None, checkpoint.text_marks)])
     model = checkpoint.build()
     set_backend(model, options.backend)
+    for asked in options.query:
+        print(said_of_words(asked, encoder(Query("raw", asked, "", 1.0)), text), end="")
     vectors = query_vectors(model, checkpoint, file, encoder, options.query)
     method = options.method if options.method != "auto" else "exact" if len(search) <= MOST_EXACT else "faiss"
     print(f"{len(search)} videos; {method} search")

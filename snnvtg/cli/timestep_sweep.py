@@ -53,7 +53,7 @@ class Options(SweepOptions):
 def main(options: Options) -> None:
     """Run the sweep, then draw it."""
     from snnvtg.plots.timesteps import timestep_figure
-    from snnvtg.reporting import save_figure
+    from snnvtg.reporting import save_both
     from snnvtg.sweeps.comparison import read_results, video_intervals
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words
@@ -69,7 +69,7 @@ def main(options: Options) -> None:
     if results.rows:
         title = f"{name_of(base)} on {frame['data'].iloc[0]} data, {frame['split'].iloc[0]} split"
         drawn = timestep_figure(frame, axes, results.controls, metrics, title, video_intervals(results))
-        save_figure(drawn, figure)
+        save_both(drawn, figure)
     shown = ["model", *axes, "seed", *results.evaluation.shown, "firing_rate", "energy_pj"]
     print(readable(frame[[name for name in shown if name in frame]]))
     print(f"{frame['data'].iloc[0]}; wrote {out}, {out.stem}.json, {out.stem}_queries.csv and {figure.name}")

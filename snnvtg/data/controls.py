@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from snnvtg.data.dataset import GroundingDataset, other_video_order
-from snnvtg.data.features import time_endpoints
+from snnvtg.data.features import ENDPOINTS, time_endpoints
 
 Control = Callable[[GroundingDataset, int], GroundingDataset]
 
@@ -51,8 +51,6 @@ CONTROLS: dict[str, Control] = {
     "constant-video": constant_video,
 }
 """(split, seed) -> the split a model is asked about instead"""
-ENDPOINTS = 2
-"""features of a clip that say where in the video it is, see `features.join_backbones`"""
 
 
 def _with_videos(split: GroundingDataset, change: Callable[[np.ndarray], np.ndarray]) -> GroundingDataset:

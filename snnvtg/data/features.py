@@ -35,6 +35,10 @@ def normalise(features: np.ndarray) -> np.ndarray:
     return features / (np.linalg.norm(features, axis=1, keepdims=True) + np.float32(1e-5))
 
 
+ENDPOINTS = 2
+"""the last features of a clip, which say where in the video it is"""
+
+
 def time_endpoints(num_clips: int) -> np.ndarray:
     """Where each clip starts and ends as fractions of the video: i/L and (i+1)/L, (L, 2) float32."""
     start = np.arange(num_clips, dtype=np.float32) / num_clips

@@ -1,8 +1,9 @@
 """What the ledger writes down: one record for each operation executed, and the sums over them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 KINDS = {
@@ -66,7 +67,7 @@ class OpRecord:
     dense_since: str = ""
     shared: bool = False
     _key: tuple | None = field(default=None, repr=False, compare=False)
-    _row: tuple | None = field(default=None, repr=False, compare=False)
+    _row: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -96,61 +97,111 @@ class OpRecord:
 
     def copy(self) -> "OpRecord":
         """One to add to."""
-        return replace(self, counts=dict(self.counts), shared=False, _row=None)
+        made = OpRecord.__new__(OpRecord)  # dataclasses.replace takes four times as long
+        for name in OpRecord.__slots__:
+            setattr(made, name, getattr(self, name))
+        made.counts, made.shared, made._row = dict(self.counts), False, None
+        return made
 
     @property
-    def row(self) -> tuple[int, ...]:
+    def row(self) -> np.ndarray:
         """What `totals_of` adds up: effective counts, dense MACs and ACs, updates, biases, bytes, neurons' counts."""
         if self._row is not None:
             return self._row
         counts = self.counts
         effective = tuple(counts[kind][0] if kind in counts else 0 for kind in KINDS)
-        row = (
-            *effective,
-            counts["mac"][1] if "mac" in counts else 0,
-            counts["ac"][1] if "ac" in counts else 0,
-            self.outputs if self.is_neuron else 0,
-            counts["add"][0] if "ac" in counts and "add" in counts else 0,
-            *(self.weight_bytes, self.bias_bytes, self.read_bytes, self.written_bytes, self.state_bytes),
-            *(effective if self.is_neuron else NOTHING),
+        row = np.array(
+            [
+                *effective,
+                counts["mac"][1] if "mac" in counts else 0,
+                counts["ac"][1] if "ac" in counts else 0,
+                self.outputs if self.is_neuron else 0,
+                counts["add"][0] if "ac" in counts and "add" in counts else 0,
+                *(self.weight_bytes, self.bias_bytes, self.read_bytes, self.written_bytes, self.state_bytes),
+                *(effective if self.is_neuron else NOTHING),
+            ]
         )
         if self.shared:
             self._row = row
         return row
 
-    def absorb(self, other: "OpRecord") -> None:
-        """Add the counts of a record with the same key."""
+    def absorb(self, other: "OpRecord", times: int = 1) -> None:
+        """Add the counts of a record with the same key, so many times."""
         for kind, (effective, dense) in other.counts.items():
             before = self.counts[kind]
-            self.counts[kind] = before[0] + effective, before[1] + dense
+            self.counts[kind] = before[0] + times * effective, before[1] + times * dense
         # spelled out: a loop over SUMMED takes five times as long, and this runs for every operation
-        self.weight_bytes += other.weight_bytes
-        self.bias_bytes += other.bias_bytes
-        self.read_bytes += other.read_bytes
-        self.written_bytes += other.written_bytes
-        self.state_bytes += other.state_bytes
-        self.table_bytes += other.table_bytes
-        self.spikes_in += other.spikes_in
-        self.spikes_out += other.spikes_out
-        self.dense_in += other.dense_in
-        self.outputs += other.outputs
-        self.calls += other.calls
-        self.hidden += other.hidden
+        self.weight_bytes += times * other.weight_bytes
+        self.bias_bytes += times * other.bias_bytes
+        self.read_bytes += times * other.read_bytes
+        self.written_bytes += times * other.written_bytes
+        self.state_bytes += times * other.state_bytes
+        self.table_bytes += times * other.table_bytes
+        self.spikes_in += times * other.spikes_in
+        self.spikes_out += times * other.spikes_out
+        self.dense_in += times * other.dense_in
+        self.outputs += times * other.outputs
+        self.calls += times * other.calls
+        self.hidden += times * other.hidden
 
 
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
 SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
 
 
+class RecordSums:
+    """Records that differ in their counts only, added up; the order is that of first appearance.
+
+    A shared record is only counted as it comes by again, and multiplied when the sums are asked for.
+    """
+
+    def __init__(self):
+        self._like: dict[tuple, OpRecord] = {}
+        self._shared: dict[int, tuple[OpRecord, OpRecord]] = {}  # by id: itself, and where it is added up
+        self._again: dict[int, int] = {}
+
+    def add(self, records: Iterable[OpRecord]) -> None:
+        """Add these to the sums."""
+        again = self._again
+        for record in records:
+            if record.shared:
+                if (number := id(record)) in again:
+                    again[number] += 1
+                    continue
+                self._shared[number] = record, self._added(record)
+                again[number] = 0
+            else:
+                self._added(record)
+        if len(again) > MOST_SHARED:
+            self.settle()
+
+    def _added(self, record: OpRecord) -> OpRecord:
+        known = self._like.get(record.key)
+        if known is None:
+            self._like[record.key] = known = record.copy()
+        else:
+            known.absorb(record)
+        return known
+
+    def settle(self) -> list[OpRecord]:
+        """The sums so far."""
+        for number, times in self._again.items():
+            if times:
+                record, known = self._shared[number]
+                known.absorb(record, times)
+        self._shared.clear()
+        self._again.clear()
+        return list(self._like.values())
+
+
+MOST_SHARED = 16384
+
+
 def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
     """Add up records that differ in their counts only; the order is that of first appearance."""
-    merged: dict[tuple, OpRecord] = {}
-    for record in records:
-        if record.key in merged:
-            merged[record.key].absorb(record)
-        else:
-            merged[record.key] = record.copy()
-    return list(merged.values())
+    sums = RecordSums()
+    sums.add(records)
+    return sums.settle()
 
 
 @dataclass
@@ -240,7 +291,8 @@ def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
 
     `neuron_mul`, `neuron_add`, … are the operations of neuron updates, of the kinds that they have.
     """
-    columns = [sum(column) for column in zip(*[record.row for record in records], strict=True)] or [0] * WIDTH
+    rows = [record.row for record in records]
+    columns = np.concatenate(rows).reshape(len(rows), WIDTH).sum(0).tolist() if rows else [0] * WIDTH
     effective, neurons = columns[: len(KINDS)], columns[-len(KINDS) :]
     mac, ac, updates, bias_adds, *carried = columns[len(KINDS) : -len(KINDS)]
     return {

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -53,7 +53,8 @@ class Operation:
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
     records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
     rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
-    `looks_up`: it reads of its first operand what it returns.
+    `looks_up`: it reads of its first operand what it returns. `cancels`: of a tensor and itself it makes zeros. `seen`:
+    what a recorder remembers of its calls.
     """
 
     name: str
@@ -73,7 +74,9 @@ class Operation:
     reads_spikes: bool
     out: frozenset[str]
     hidden_in_neurons: bool
+    cancels: bool
     run: Callable
+    seen: dict[tuple, Any] = field(default_factory=dict)
 
 
 def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
@@ -106,7 +109,8 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         out=frozenset(a.name for a in schema.arguments if a.is_out),
         hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
-        run=BINDINGS.get(func, func),
+        cancels=plain == "sub",
+        run=BINDINGS.get(func) or getattr(func, "_op", func),
     )
 
 

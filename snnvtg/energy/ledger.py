@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from snnvtg.energy.neurons import NeuronKind, as_kinds
 from snnvtg.energy.origin import NOWHERE, ZERO_WEIGHT, Mark, Origin
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.provenance import Provenance
+from snnvtg.energy.recall import recalled
 from snnvtg.energy.recording import Recorder
 from snnvtg.energy.rules import Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
@@ -88,7 +89,7 @@ class Ledger(Account):
             self._running,
             self.findings,
             phase=self._phase,
-            write=self._keep,
+            write=self.keep,
             read=self._read,
             refuse=self._refuse,
             skip_zero_weights=skip_zero_weights,
@@ -122,6 +123,8 @@ class Ledger(Account):
             torch.backends.mha.set_fastpath_enabled(False)  # the same work as one opaque operation
             stack.enter_context(observe(self._leaf_op))
             self._dispatched = stack.enter_context(Dispatched(self._recorder.operation, self._before, self.rules))
+            if not self.rules:
+                self._running.recall = partial(recalled, self)
             self._open = stack.pop_all()
         return self
 
@@ -185,7 +188,7 @@ class Ledger(Account):
             if record.op in ("lif", "encode"):
                 self.findings.neuron(record.op, record.spikes_out)
             if not self._running.neurons or record.op != "lif":
-                self._keep(record)
+                self.keep(record)
         return mark_backward(out, lambda: self._enter_backward(records)) if differentiated else out
 
     def _leaf_records(self, name: str, arguments: dict, out: Any) -> list[OpRecord]:
@@ -249,12 +252,17 @@ class Ledger(Account):
             return "backward"
         return "update" if self._after_backward == self._running.starts and not self._running.path else "forward"
 
+    def place(self) -> tuple[str, str, bool]:
+        """Where a record lies: its module, its pass, and whether a neuron's formula counts it."""
+        return self.provenance.where, self._phase(), self._running.hides
+
     def _write(self, record: OpRecord) -> None:
         """Keep a record of something other than an operation of torch's."""
         record.module, record.phase = self.provenance.where, self._phase()
-        self._keep(record)
+        self.keep(record)
 
-    def _keep(self, record: OpRecord) -> None:
+    def keep(self, record: OpRecord) -> None:
+        """Keep a record as it is."""
         self.records.append(record)
         if len(self.records) > self._limit:
             self.records = compact(self.records)

@@ -6,39 +6,28 @@ from typing import Any
 
 from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.energy.account import Account, OpRecord, totals_of
+from snnvtg.energy.account import Account, OpRecord, RecordSums, totals_of
 from snnvtg.records import Batch
-
-MOST_SEEN = 16384
 
 
 class QueryAccounts(Account):
     """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
 
     def __init__(self):
-        super().__init__()
+        self._sums = RecordSums()
         self.queries: list[dict[str, int]] = []
-        self._like: dict[tuple, OpRecord] = {}
-        self._seen: dict[int, tuple[OpRecord, OpRecord]] = {}  # shared record → itself, and where it is added up
+        self.batch_size = 1
+
+    @property
+    def records(self) -> list[OpRecord]:
+        """Records added up over all queries."""
+        return self._sums.settle()
 
     def take(self, account: Account) -> None:
         """Move what `account` has recorded since the last call into one more query."""
         self.queries.append(totals_of(account.phase("forward")))
-        records, account.records = account.records, []
-        for record in records:
-            if record.shared and (known := self._seen.get(id(record))):
-                known[1].absorb(record)
-                continue
-            key = record.key
-            if known := self._like.get(key):
-                known.absorb(record)
-            else:
-                self._like[key] = known = record.copy()
-                self.records.append(known)
-            if record.shared:
-                if len(self._seen) > MOST_SEEN:
-                    self._seen.clear()
-                self._seen[id(record)] = record, known
+        self._sums.add(account.records)
+        account.records = []
 
     @property
     def mean(self) -> dict[str, float]:

@@ -22,11 +22,11 @@ class Provenance:
     """Where the tensors that one ledger sees come from.
 
     `neuron` is the name of the neuron that is being run, if any: what it compares are its spikes. `where` is the name
-    of the module that is being run.
+    of the module that is being run; `slot` names the attribute of a storage that holds its origin.
     """
 
     def __init__(self):
-        self._slot = f"_snnvtg_origin_{next(_numbers)}"
+        self.slot = f"_snnvtg_origin_{next(_numbers)}"
         self._touched: list[UntypedStorage] = []  # long-lived ones, to be forgotten at the end
         self.neuron = self.where = ""
         self.saw_empty = False  # memory was allocated without being filled
@@ -34,9 +34,9 @@ class Provenance:
     def origin(self, tensor: object) -> Origin:
         """The origin of `tensor`; a boolean tensor is a mask."""
         try:
-            found = getattr(tensor.untyped_storage(), self._slot, NOWHERE)
+            found = getattr(tensor.untyped_storage(), self.slot, NOWHERE)
         except NotImplementedError:
-            found = getattr(storage_of(tensor), self._slot, NOWHERE)
+            found = getattr(storage_of(tensor), self.slot, NOWHERE)
         except AttributeError:  # no tensor
             return NOWHERE
         return MASK if found is NOWHERE and tensor.dtype is torch.bool else found
@@ -55,7 +55,10 @@ class Provenance:
 
     def set(self, tensor: Tensor, origin: Origin) -> None:
         """Say where all entries of the storage of `tensor` come from."""
-        setattr(storage_of(tensor), self._slot, origin)
+        try:
+            setattr(tensor.untyped_storage(), self.slot, origin)
+        except NotImplementedError:
+            setattr(storage_of(tensor), self.slot, origin)
         if origin.mark is Mark.EMPTY:
             self.saw_empty = True
 
@@ -69,8 +72,8 @@ class Provenance:
     def forget(self) -> None:
         """Take the origins off the storages that outlive the ledger."""
         for storage in self._touched:
-            if hasattr(storage, self._slot):
-                delattr(storage, self._slot)
+            if hasattr(storage, self.slot):
+                delattr(storage, self.slot)
         self._touched.clear()
 
     def place(self, tensor: Tensor) -> tuple:
@@ -129,7 +132,7 @@ class Provenance:
                 origin = kept if kept.mark is not None else Origin(since=since, num_timesteps=steps)
             if before.mark is Mark.WEIGHT and origin.mark not in BINARY:  # an updated weight is one
                 origin = ZERO_WEIGHT if origin.mark is Mark.ZERO else replace(WEIGHT, since=origin.since)
-            setattr(storage, self._slot, self.interned(origin))
+            setattr(storage, self.slot, self.interned(origin))
 
     def _with_history(self, origin: Origin, name: str, args: tuple, inputs: list[Origin], ends: bool) -> Origin:
         """`origin` with the time steps it covers and, where spikes ended here or before, since when."""

@@ -15,13 +15,13 @@ from snnvtg.energy.bounds import most_operations
 from snnvtg.energy.dispatch import Operation, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
-from snnvtg.energy.origin import BINARY, NOWHERE, WEIGHT, Mark, Origin
+from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, Mark, Origin
 from snnvtg.energy.provenance import Provenance, storage_of
 from snnvtg.energy.rules import Call
 from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
 
-MOST_KNOWN = 16384
-STRIDED = torch.strided
+MOST_KNOWN = 4096
+STRIDED, BOOL = torch.strided, torch.bool
 VALUES, MASKS, SPIKES, UNKNOWN = range(4)
 
 
@@ -32,10 +32,6 @@ class Known(NamedTuple):
     results: tuple[Origin, ...] | None
     inputs: tuple[Origin, ...]
     compared: bool
-
-
-_known: dict[tuple, Known] = {}
-"""what any ledger has seen"""
 
 
 class Recorder:
@@ -59,85 +55,89 @@ class Recorder:
 
     def operation(self, facts: Operation, args: tuple, kwargs: dict, out: Any) -> None:
         """Record an operation and say where its results come from."""
-        key: list[Any] = [facts, self.provenance.where, self.phase(), self.running.hides]
-        operands: list[Tensor] = []
-        origins: list[Origin] = []
-        holds = self._describe(args, key, operands, origins)
+        provenance = self.provenance
+        key: list[Any] = [provenance.where, self.phase(), self.running.hides]
+        holds = self._describe(args, key)
         for name, value in kwargs.items():
             if name not in facts.out:
                 key.append(name)
-                holds = max(holds, self._describe((value,), key, operands, origins))
+                holds = max(holds, self._describe((value,), key))
         if isinstance(out, Tensor):
             results = (out,)
             key.append(out.shape)
         else:
             results = tuple(tensors_in((out,)))
             key += [result.shape for result in results]
-        if facts.name == "sub" and len(operands) == 2 and operands[0].data_ptr() == operands[1].data_ptr():
+        if facts.cancels and isinstance(args[1], Tensor) and args[0].data_ptr() == args[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
-        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, operands)):
+        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, args, kwargs)):
             with unseen():
-                self._new(facts, args, kwargs, out, operands, origins, results)
+                self._new(facts, args, kwargs, out, results)
             return
         whole = tuple(key)
-        known = _known.get(whole)
+        known = facts.seen.get(whole)
         if known is None:
             with unseen():
-                record = self._new(facts, args, kwargs, out, operands, origins, results)
-            self._remember(whole, record, results, origins)
+                self._remember(facts, whole, args, kwargs, out, results)
             return
         if known.results is not None:
             for result, origin in zip(results, known.results, strict=True):
-                self.provenance.set(result, origin)
+                provenance.set(result, origin)
         if known.compared:
             self._note_comparisons(known.inputs)
         if known.record is not None:
             self.write(known.record)
 
-    def _remember(self, key: tuple, record: OpRecord | None, results: Sequence[Tensor], origins: list[Origin]) -> None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
+    def _remember(self, facts: Operation, key: tuple, args: tuple, kwargs: dict, out: Any, results: Sequence) -> None:
+        if len(facts.seen) >= MOST_KNOWN:
+            facts.seen.clear()
+        origins = [self.provenance.origin(operand) for operand in _operands(facts, args, kwargs)]
+        record = self._new(facts, args, kwargs, out, results)
         after = tuple(self.provenance.origin(result) for result in results)
         if record is not None:
             record.shared = True
         told = after if any(origin is not NOWHERE for origin in after) else None
         compared = record is not None and "mac" in record.counts and any(map(_is_comparison, origins))
-        _known[key] = Known(record, told, tuple(origins), compared)
+        facts.seen[key] = Known(record, told, tuple(origins), compared)
 
-    def _describe(self, values: Sequence[Any], key: list, operands: list[Tensor], origins: list[Origin]) -> int:
+    def _describe(self, values: Sequence[Any], key: list) -> int:
         """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
-        holds, origin_of = VALUES, self.provenance.origin
+        holds, slot = VALUES, self.provenance.slot
         for value in values:
             if isinstance(value, Tensor):
-                origin = origin_of(value)
-                operands.append(value)
-                origins.append(origin)
-                key += value.shape, value.dtype, id(origin)
-                if origin is not NOWHERE and origin is not WEIGHT:
-                    if origin.mark is Mark.EMPTY or origin.pending is not None:
-                        holds = UNKNOWN
-                    elif origin.mark in BINARY:
-                        holds = max(holds, MASKS if origin.mark is Mark.MASK else SPIKES)
-                if value.layout is not STRIDED:  # its product depends on how many entries it stores
+                try:  # Provenance.origin written out: this runs for every operand of every operation
+                    origin = getattr(value.untyped_storage(), slot, NOWHERE)
+                except NotImplementedError:  # sparse: its product depends on how many entries it stores
+                    origin, holds = self.provenance.origin(value), UNKNOWN
+                dtype = value.dtype
+                if origin is NOWHERE:
+                    if dtype is BOOL:
+                        origin, holds = MASK, holds or MASKS
+                elif origin is not WEIGHT:
+                    holds = max(holds, _held(origin))
+                key += value.shape, dtype, id(origin)
+                if value.layout is not STRIDED:
                     holds = UNKNOWN
                 elif not value.is_contiguous():  # an expanded axis is one entry of memory
                     key.append(value.stride())
             elif isinstance(value, tuple | list):
                 key.append(len(value))
-                holds = max(holds, self._describe(value, key, operands, origins))
+                holds = max(holds, self._describe(value, key))
             else:
                 key.append(value)
         return holds
 
     @staticmethod
-    def _is_repeatable(facts: Operation, holds: int, operands: list[Tensor]) -> bool:
+    def _is_repeatable(facts: Operation, holds: int, args: tuple, kwargs: dict) -> bool:
         """Whether binary operands are met by their shape alone: no spikes counted, no one-element factor told apart."""
         if holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
             return False
-        return all(operand.numel() != 1 for operand in operands)
+        return all(operand.numel() != 1 for operand in _operands(facts, args, kwargs))
 
-    def _new(self, facts, args, kwargs, out, operands, origins, results) -> OpRecord | None:
+    def _new(self, facts: Operation, args: tuple, kwargs: dict, out: Any, results: Sequence) -> OpRecord | None:
         """Count an operation that was not seen before, or not alike."""
+        operands = _operands(facts, args, kwargs)
+        origins = [self.provenance.origin(operand) for operand in operands]
         if facts.aliases and not facts.mutates:  # a view's origin lies on the storage it shares
             read = {id(storage_of(tensor)) for tensor in operands}
             results = [tensor for tensor in results if id(storage_of(tensor)) not in read]
@@ -212,5 +212,19 @@ class Recorder:
             record.num_timesteps = max(record.num_timesteps, self.provenance.origin(result).num_timesteps)
 
 
+def _held(origin: Origin) -> int:
+    """What an operand of this origin holds."""
+    if origin.mark is Mark.EMPTY or origin.pending is not None:
+        return UNKNOWN
+    if origin.mark not in BINARY:
+        return VALUES
+    return MASKS if origin.mark is Mark.MASK else SPIKES
+
+
 def _is_comparison(origin: Origin) -> bool:
     return origin.mark is Mark.MASK and bool(origin.source)
+
+
+def _operands(facts: Operation, args: tuple, kwargs: dict) -> list[Tensor]:
+    """The tensors that the operation reads, those in lists too."""
+    return [*tensors_in(args), *tensors_in(value for name, value in kwargs.items() if name not in facts.out)]

@@ -13,6 +13,7 @@ from snnvtg.energy.report_tables import (
     operations_table,
     published_table,
     range_table,
+    twins_table,
 )
 from snnvtg.energy.report_words import (
     CHIPS_IN_WORDS,
@@ -21,6 +22,7 @@ from snnvtg.energy.report_words import (
     recomputed_in_words,
     special_functions_in_words,
     steps_in_words,
+    twins_in_words,
 )
 from snnvtg.energy.twin_counts import TwinCounts
 
@@ -39,7 +41,10 @@ LAYER_MODELS = (
 
 @dataclass(frozen=True)
 class EnergyReport:
-    """`counts` of a network by T, `own` the T it is used at; `accuracy`: one row for each T where it was measured."""
+    """`counts` of a network by T, `own` the T it is used at; `accuracy`: one row for each T where it was measured.
+
+    `twins`: `metric` in percent of the network and its twins, as `twin_counts.accuracies` gives it.
+    """
 
     network: str
     inputs: str
@@ -47,7 +52,8 @@ class EnergyReport:
     own: int
     models: Mapping[str, CostModel]
     accuracy: pd.DataFrame | None = None
-    twins_accuracy: Mapping[str, float] | None = None
+    twins: Mapping[str, Mapping[str, float]] | None = None
+    metric: str = ""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """`models` (a range table for each T) and, at its own T, `layers`, `modules`, `operations` and `rates`."""
@@ -64,7 +70,11 @@ class EnergyReport:
             "operations": operations_table(found.spiking, found.queries),
             "rates": found.rates.table(),
         }
-        return made if self.accuracy is None else {**made, "accuracy": self.accuracy}
+        if self.accuracy is not None:
+            made["accuracy"] = self.accuracy
+        if self.twins is not None:
+            made["twins"] = twins_table(self.twins, self.metric, made["models"], self.own, SHOWN)
+        return made
 
     def page(self, tables: Mapping[str, pd.DataFrame]) -> str:
         """The report in Markdown: words first, then the tables."""
@@ -110,9 +120,9 @@ class EnergyReport:
             sections += ["## Read out at other T (the same weights)", steps_in_words(tables["models"])]
         if self.accuracy is not None:
             sections += ["Accuracy in percent on the whole split:", to_markdown(readable(self.accuracy))]
-        if self.twins_accuracy is not None:
-            rows = pd.DataFrame([self.twins_accuracy])
-            sections += ["## Accuracy of the twins (percent; converted with the same weights)", to_markdown(rows)]
+        if self.twins is not None:
+            title = f"## Energy beside accuracy at T = {self.own} ({self.metric} in percent; energy per query)"
+            sections += [title, to_markdown(readable(tables["twins"])), twins_in_words(self.twins)]
         return sections
 
     def latex(self, tables: Mapping[str, pd.DataFrame]) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 
 from snnvtg import plugins
 from snnvtg.energy.twin_counts import TwinCounts, calling, count_with_twin
+from snnvtg.energy.twins import Spiking
 from snnvtg.errors import InputError
 
 
@@ -16,7 +17,7 @@ from snnvtg.errors import InputError
 class Subject:
     """`inputs`: one query each, what `network` is called with (a tuple is several arguments); `where` names them.
 
-    `batch_size`: samples in each of them.
+    `batch_size`: samples in each of them. `spiking`: classes of neurons of its own, as `Ledger` takes them.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Subject:
     inputs: Sequence[Any]
     where: str
     batch_size: int = 1
+    spiking: Spiking | None = None
 
     @property
     def run(self) -> Callable[[Any], Any]:
@@ -32,7 +34,7 @@ class Subject:
 
     def count(self) -> TwinCounts:
         """The network and its dense twin on all inputs."""
-        return count_with_twin(self.network, self.inputs, batch_size=self.batch_size)
+        return count_with_twin(self.network, self.inputs, batch_size=self.batch_size, spiking=self.spiking)
 
     def count_at(self, steps: Sequence[int]) -> Iterator[tuple[int, TwinCounts]]:
         """Counts at every T that the network can be read out at: `steps` and its own, or its own alone."""
@@ -63,10 +65,11 @@ def read_at(network: nn.Module, num_timesteps: int) -> Iterator[None]:
         network.num_timesteps = own
 
 
-def subject_from(place: str, queries: int = 0, batch_size: int = 1) -> Subject:
+def subject_from(place: str, queries: int = 0, batch_size: int = 1, spiking: Sequence[str] = ()) -> Subject:
     """The subject that a user's function gives: `FILE.py:FUNCTION` or `module:FUNCTION`, () -> (network, inputs).
 
-    The first `queries` of the inputs; 0: all. InputError where the function gives something else.
+    The first `queries` of the inputs; 0: all. `spiking` as of `neurons_named`. InputError where the function gives
+    something else.
     """
     function = plugins.load_object(place)
     given = function() if callable(function) else function
@@ -76,4 +79,17 @@ def subject_from(place: str, queries: int = 0, batch_size: int = 1) -> Subject:
     if not inputs:
         raise InputError(f"{place}: expected at least one input to count the network on, got none")
     inputs = inputs[:queries] if queries else inputs
-    return Subject(type(network).__name__, network.eval(), inputs, f"the inputs of {place}", batch_size)
+    name, where, kinds = type(network).__name__, f"the inputs of {place}", neurons_named(network, spiking)
+    return Subject(name, network.eval(), inputs, where, batch_size, kinds)
+
+
+def neurons_named(network: nn.Module, names: Sequence[str]) -> dict[type[nn.Module], int | str]:
+    """Classes of the network's modules from `CLASS` or `CLASS=OUTPUT`, the position or key of what holds its spikes."""
+    known = {type(module).__name__: type(module) for module in network.modules()}
+    found: dict[type[nn.Module], int | str] = {}
+    for name in names:
+        title, _, output = name.partition("=")
+        if title not in known:
+            raise InputError(f"--spiking {name}: expected the class of one of its modules: {', '.join(sorted(known))}")
+        found[known[title]] = int(output or 0) if (output or "0").lstrip("-").isdecimal() else output
+    return found

@@ -178,3 +178,19 @@ def operations_table(account: Account, queries: int = 1) -> pd.DataFrame:
     table = table[table["phase"] == "forward"]
     summed = table.groupby(["op", "kind"], sort=False)[["calls", "effective", "dense"]].sum() / queries
     return summed.reset_index()
+
+
+def twins_table(
+    twins: Mapping[str, Mapping[str, float]], metric: str, models: pd.DataFrame, num_timesteps: int, cost_model: str
+) -> pd.DataFrame:
+    """One row for the network and for each twin: energy_pj under one cost model, accuracy converted and trained."""
+    row = models[(models["cost_model"] == cost_model) & (models["num_timesteps"] == num_timesteps)].iloc[0]
+    rows = [
+        {
+            "network": name,
+            "energy_pj": row[f"{name.replace(' ', '_')}_pj"],
+            **{f"{metric}, {how}": accuracy for how, accuracy in found.items()},
+        }
+        for name, found in twins.items()
+    ]
+    return pd.DataFrame(rows)

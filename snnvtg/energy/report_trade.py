@@ -11,7 +11,11 @@ TOLD_APART = ("model", "row")
 
 
 def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep: Path | None = None) -> pd.DataFrame:
-    """Rows of series, energy_pj (45 nm, fp32), the metric and a label; `models` and `accuracy` are a report's."""
+    """Rows of series, energy_pj (45 nm, fp32), the metric and a label; `models` and `accuracy` are a report's.
+
+    Also `low` and `high` of the metric: what `accuracy` has as METRIC_low and METRIC_high, and a standard deviation
+    over the seeds of the sweep to both sides; NaN where nothing is known.
+    """
     spiking = models[models["cost_model"] == "45nm_fp32"].merge(accuracy, on="num_timesteps")
     if metric not in spiking:
         raise InputError(f"--metric: expected one of {', '.join(map(str, accuracy.columns[1:]))}, got {metric!r}")
@@ -20,7 +24,9 @@ def trade_table(models: pd.DataFrame, accuracy: pd.DataFrame, metric: str, sweep
             "series": "one model read out at T",
             "energy_pj": spiking["spiking_pj"],
             metric: spiking[metric],
-            "label": [f"T={step}" for step in spiking["num_timesteps"]],
+            "low": spiking.get(f"{metric}_low", float("nan")),
+            "high": spiking.get(f"{metric}_high", float("nan")),
+            "label": [f"T={step:g}" for step in spiking["num_timesteps"]],
         }
     )
     return rows if sweep is None else pd.concat([rows, retrained(sweep, metric)[rows.columns]], ignore_index=True)
@@ -36,7 +42,10 @@ def retrained(sweep: Path, metric: str) -> pd.DataFrame:
             table["row"] = table["row"].astype(str).str.replace(r"\bnum_timesteps=\S+\s*", "", regex=True)
         series = [name for name in TOLD_APART if name in table and table[name].nunique() > 1]
         numbers = table.astype(dict.fromkeys(("energy_pj", metric, steps), float))
-        means = numbers.groupby([*series, steps])[["energy_pj", metric]].mean().reset_index()
+        grouped = numbers.groupby([*series, steps])
+        means = grouped[["energy_pj", metric]].mean()
+        spread = grouped[metric].std()
+        means = means.assign(low=means[metric] - spread, high=means[metric] + spread).reset_index()
     except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:  # pandas' own errors are ValueErrors
         expected = f"num_timesteps, energy_pj and {metric}"
         raise InputError(

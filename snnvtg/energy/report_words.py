@@ -1,6 +1,6 @@
 """What the tables say, in sentences."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -99,3 +99,11 @@ CHIPS_IN_WORDS = (
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) else "none of the models"
+
+
+def twins_in_words(twins: Mapping[str, Mapping[str, float]]) -> str:
+    """How the twins came by their weights."""
+    converted = "Converted twins have the network's own weights, which were trained for spikes."
+    if all("trained" in found for found in twins.values()):
+        return f"{converted} Trained ones had the network's recipe and seed from the start."
+    return f"{converted} --train-twins trains them."

@@ -102,16 +102,29 @@ def accuracies(
     counts: TwinCounts,
     evaluate: Callable[[nn.Module], float],
     *,
-    train: Callable[[nn.Module], nn.Module] | None = None,
+    train: Callable[[Callable[[nn.Module], nn.Module]], nn.Module] | None = None,
     spiking: Spiking | None = None,
-) -> dict[str, float]:
-    """`evaluate` of the network and of both twins, so that energy stands beside accuracy.
+) -> dict[str, dict[str, float]]:
+    """`evaluate` of the network and of both twins, so that energy stands beside accuracy: {network: {"converted": …}}.
 
-    The twins have the network's weights as they are (converted, not trained) unless `train` is given, which takes the
-    dense twin and returns it trained; the quantised twin is rounded from that one.
+    Converted twins have the network's weights as they are. `train(twin_of)`, where it is given, builds a new network
+    like this one, trains its twin `twin_of(network)` and returns it: "trained". The quantised twin trains at its b
+    bits, with straight-through gradients.
     """
-    twin = dense_twin(model, spiking).eval()
-    if train is not None:
-        twin = train(twin).eval()
-    narrow = quantised_twin(twin, counts.parts, counts.num_timesteps).eval()
-    return {name: evaluate(m) for name, m in (("spiking", model), ("dense twin", twin), ("quantised twin", narrow))}
+
+    def dense(network: nn.Module) -> nn.Module:
+        return dense_twin(network, spiking)
+
+    def quantised(network: nn.Module) -> nn.Module:
+        return quantised_twin(dense(network), counts.parts, counts.num_timesteps)
+
+    ways = {"dense twin": dense, "quantised twin": quantised}
+    converted = {
+        name: twin_of(model).eval() for name, twin_of in ways.items()
+    }  # before the model is run, and has states
+    found = {"spiking": {"trained": evaluate(model)}}
+    for name, twin_of in ways.items():
+        found[name] = {"converted": evaluate(converted[name])}
+        if train is not None:
+            found[name]["trained"] = evaluate(train(twin_of).eval())
+    return found

@@ -20,7 +20,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from snnvtg.energy.account import Account
 from snnvtg.energy.costs import CostModel, find
@@ -117,19 +118,26 @@ def quantised_twin_pj(twin: Account, parts: QuantisedParts, num_timesteps: int, 
 def quantised_twin(twin: nn.Module, parts: QuantisedParts, num_timesteps: int) -> nn.Module:
     """A copy of a dense twin that computes as the quantised one does: for its accuracy, not for its counts.
 
-    Weights of these parts are rounded to b bits per output channel, rates to T + 1 levels.
+    Weights of these parts are rounded to b bits per output channel, rates to T + 1 levels, both with straight-through
+    gradients, so that it can be trained.
     """
     made = copy.deepcopy(twin)
-    for name, module in made.named_modules():
+    for name, module in list(made.named_modules()):
         if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) and name in parts:
-            _round_weights(module, bits(num_timesteps))
+            register_parametrization(module, "weight", Rounded(bits(num_timesteps)))
     quantised_rates(made, num_timesteps + 1)
     return made
 
 
-def _round_weights(layer: nn.Module, b: int) -> None:
-    weight = layer.weight.data
-    largest = weight.abs().flatten(1).amax(1).view(-1, *[1] * (weight.dim() - 1))
-    half = max(2 ** (b - 1) - 1, 1)
-    step = largest.clamp_min(1e-12) / half
-    layer.weight.data = (weight / step).round() * step
+class Rounded(nn.Module):
+    """Weights at b bits, sign included: equal steps of the largest of each output channel."""
+
+    def __init__(self, b: int):
+        super().__init__()
+        self.half = max(2 ** (b - 1) - 1, 1)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Any shape, output channels first."""
+        largest = weight.detach().abs().flatten(1).amax(1).view(-1, *[1] * (weight.dim() - 1))
+        step = largest.clamp_min(1e-12) / self.half
+        return weight + ((weight / step).round() * step - weight).detach()

@@ -49,13 +49,13 @@ class InputProjection(nn.Module):
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(std > eps, 1 / std.clamp(min=eps), torch.zeros_like(std)))
 
+    def standardised(self, x: Tensor) -> Tensor:
+        """(B, M, in), each dimension at mean 0 and variance 1 over the training set."""
+        return (x - self.mean) * self.scale
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, M, in) -> (B, M, width)."""
         return self.layers(self.standardised(x))
-
-    def standardised(self, x: Tensor) -> Tensor:
-        """x (B, M, in) with mean 0 and deviation 1 in each dimension over the training set."""
-        return (x - self.mean) * self.scale
 
 
 def normed_projection(

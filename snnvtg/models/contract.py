@@ -48,6 +48,12 @@ class SpikeLayer:
     title: str
     first_clip: int = 0
     """position of the first clip among the M; what stands before it is no clip"""
+    num_heads: int = 1
+    """attention heads that the channels are split evenly among"""
+
+    def __post_init__(self):
+        if self.num_heads < 1:
+            raise InputError(f"SpikeLayer.num_heads: expected at least 1, got {self.num_heads}")
 
 
 class GroundingModel(nn.Module, ABC):
@@ -130,6 +136,13 @@ class GroundingModel(nn.Module, ABC):
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """Names of the LIF layers whose rasters are worth showing beside an answer. None by default."""
         return {}
+
+    def proposing_layers(self) -> Mapping[str, SpikeLayer]:
+        """Names of the LIF layers whose spikes the answer is made of; controls permute or silence them.
+
+        By default those of `spike_layers`.
+        """
+        return self.spike_layers()
 
     @classmethod
     def recipe(cls, preset: str) -> Recipe:

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnvtg.plots.style import BLUE, GREEN, GREY, INK, RED, style
+from snnvtg.plots.style import GREEN, GREY, INK, ORANGE, style
 from snnvtg.plots.text import families, label, readable, titled
 
 
@@ -17,7 +17,7 @@ def difference_figure(differences: pd.DataFrame, energy: pd.Series, reference: s
     metrics = list(dict.fromkeys(differences["metric"]))
     rows = list(dict.fromkeys(differences["row"]))
     with style():
-        figure = Figure(figsize=(5.2 + 3.4 * len(metrics), 1.9 + 0.34 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(5.6 + 3.6 * len(metrics), 2.1 + 0.42 * len(rows)), layout="constrained")
         widths = [*[1.0] * len(metrics), 0.7]
         axes = figure.subplots(1, len(widths), sharey=True, width_ratios=widths)
         for axis, metric in zip(axes, metrics, strict=False):
@@ -31,14 +31,14 @@ def difference_figure(differences: pd.DataFrame, energy: pd.Series, reference: s
         reading = (
             f"difference from {label(reference)}, 95 % interval, paired over queries; filled: it excludes 0{ringed}"
         )
-        figure.supxlabel(reading, fontsize=9, color=GREY)
+        figure.supxlabel(reading, fontsize=10.5, color=GREY)
     return figure
 
 
 def _forest(axis: Axes, lines: pd.DataFrame) -> None:
     axis.axvline(0, color=INK, linewidth=1)
     for place, (_, line) in enumerate(lines.iterrows()):
-        colour = (RED if line["difference"] < 0 else GREEN) if line["differs"] else GREY
+        colour = (ORANGE if line["difference"] < 0 else GREEN) if line["differs"] else GREY
         axis.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=2.2, solid_capstyle="round")
         face = colour if line["differs"] else "white"
         axis.plot(line["difference"], place, "o", color=colour, markerfacecolor=face, markersize=7)
@@ -49,6 +49,8 @@ def _forest(axis: Axes, lines: pd.DataFrame) -> None:
 
 def _costs(axis: Axes, energy: pd.Series, reference: float) -> None:
     axis.axvline(reference, color=INK, linewidth=1)
-    axis.barh(range(len(energy)), energy, color=BLUE, alpha=0.75, height=0.55)
+    axis.barh(range(len(energy)), energy, color=GREY, alpha=0.75, height=0.55)
     axis.grid(axis="y", visible=False)
-    axis.set_title("Energy (µJ, 45 nm fp32 est.)")
+    axis.set_xlim(0, 1.05 * max(reference, energy.max()))
+    axis.set_title("Energy per query (µJ)")
+    axis.set_xlabel("estimate: 45 nm fp32 prices\n(line: the reference)", fontsize=10.5)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snnvtg.data.controls import CONTROLS
 from snnvtg.errors import InputError
 from snnvtg.models import model_name
+from snnvtg.sweeps.controls import CONTROLS
 from snnvtg.sweeps.measures import MEASURES
 from snnvtg.sweeps.settings import SettingError, trial_of, with_settings
 from snnvtg.sweeps.trial import Trial
@@ -93,7 +93,7 @@ class Sweep:
     grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """the axes of the grid: a setting and its values as text; its combinations are among the rows, last"""
     controls: tuple[str, ...] = ()
-    """names of `data.controls.CONTROLS`, measured beside every row"""
+    """names of `sweeps.controls.CONTROLS`, measured beside every row"""
     measures: tuple[str, ...] = ()
     """names of `sweeps.measures.MEASURES`: what is measured of every row beside its accuracy and energy"""
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from snnvtg.claims import claimed
 from snnvtg.data import GroundingDataset
-from snnvtg.data.controls import CONTROLS
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.models import GroundingModel, Recipe, model_name
 from snnvtg.neurons import set_backend
 from snnvtg.sweeps.checks import check_device, check_trial
+from snnvtg.sweeps.controls import under_control
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
 from snnvtg.sweeps.measures import MEASURES
@@ -179,10 +179,11 @@ def measure_model(
     seed: int,
     device: str,
 ) -> tuple[dict[str, Any], dict[str, Accuracy]]:
-    """What a query costs, and the accuracy of the model on its split and on what each control makes of that."""
+    """What a query costs, and the accuracy of the model on its split and under each control."""
     set_backend(model, inference.backend)
     found = {model_name(type(model)): accuracy(model, split, device)}
     figures = cost(model, split, device)
     for control in controls:
-        found[control] = accuracy(model, CONTROLS[control](split, seed), device)
+        with under_control(model, split, control, seed) as asked:
+            found[control] = accuracy(model, asked, device)
     return figures, found

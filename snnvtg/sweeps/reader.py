@@ -5,7 +5,7 @@
     seeds: [0, 1]
     reference: full                  # the row all others are compared with (optional)
     notes: [how a row is to be read] # printed below the tables (optional)
-    controls: [shuffled-query]       # measured beside every row, see `data.controls` (optional)
+    controls: [shuffled-query]       # measured beside every row, see `sweeps.controls` (optional)
     measures: [speed]                # measured of every row, see `sweeps.measures` (optional)
     rows:
       full: {}
@@ -29,8 +29,8 @@ from typing import Any
 
 import yaml
 
-from snnvtg.data.controls import CONTROLS
 from snnvtg.errors import InputError
+from snnvtg.sweeps.controls import CONTROLS
 from snnvtg.sweeps.declaration import (
     KEYS,
     UNUSABLE,

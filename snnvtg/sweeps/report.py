@@ -9,14 +9,16 @@ from snnvtg.errors import InputError
 from snnvtg.markup import latex_table, markdown_table
 from snnvtg.plots.differences import difference_figure
 from snnvtg.plots.grid import grid_figure
-from snnvtg.reporting import save_figure, write_text
+from snnvtg.reporting import save_both, write_text
 from snnvtg.sweeps.comparison import FIRM_SEEDS, SweepResults, differences, read_results
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.terminal import table_text
 
 CONTROLS_IN_WORDS = (
     "What each model answers where something is withheld from it: what it still gets right with the queries shuffled, "
-    "it gets right without reading; with another video in place of its own, without looking."
+    "it gets right without reading; with another video in place of its own, without looking; with its spikes permuted "
+    "over the clips, without regard to where they are. A model without neurons has no spikes to change: it answers as "
+    "it is."
 )
 NOTHING = "–"
 FALSE_ALARMS = {2: (7, 16), 3: (6, 10), 4: (3, 7)}
@@ -32,7 +34,7 @@ def render(path: Path) -> str:
     cells = cell_table(results, found)
     figure = figure_of(results, found)
     if figure is not None:
-        save_figure(figure, path.with_suffix(".png"))
+        save_both(figure, path.with_suffix(".png"))
     write_text(markdown(results, cells, found, path.stem if figure is not None else None), path.with_suffix(".md"))
     write_text(latex(results, cells, found, path.stem), path.with_suffix(".tex"))
     shown = cells.drop(columns=[name for name in cells if name.endswith(")") and "published" in name])

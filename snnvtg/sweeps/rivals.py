@@ -52,7 +52,7 @@ def comparisons(
     changed = tuple(Setting(key, value, "--set") for key, value in parse_overrides(overrides))
     groups: dict[str, list[tuple[Row, Trial]]] = {}
     for model in models:
-        base = trial_of(preset, model=model, data=data, inference=inference)
+        base = trial_of(preset, overrides, model=model, data=data, inference=inference)
         seen = set()
         for row in rows_of(model, preset, forms, changed):
             trial = row.trial(base)
@@ -63,7 +63,7 @@ def comparisons(
     for evaluation, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         name = NAMES.get(evaluation, evaluation)
         rows = tuple(row for row, _ in group)
-        controls = ("shuffled-query", "other-video", "shuffled-clips") if name != "videos" else ()
+        controls = ("shuffled-query", "other-video", "shuffled-clips", "permuted-spikes") if name != "videos" else ()
         sweep = Sweep(
             name, f"Models compared: {name}", tuple(seeds), rows, rows[0].name, controls=controls,
             measures=("ranking", "speed"),

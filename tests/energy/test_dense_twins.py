@@ -201,20 +201,39 @@ def test_the_quantised_twin_computes_at_b_bits():
     assert len(torch.unique(rates)) <= T + 1
 
 
-def test_accuracy_stands_beside_energy():
-    model = network()
-    found, seen = counted(model), []
+def test_the_quantised_twin_learns_through_its_rounding():
+    model, x = network(), torch.rand(4, INPUTS)
+    narrow = quantised_twin(dense_twin(model, SPIKING), counted(model).parts, T)
+    narrow(x).sum().backward()
+    weight = narrow.fc2.parametrizations.weight.original
+    assert weight.grad.abs().sum() > 0
+    assert narrow.fc1.weight.grad.abs().sum() > 0
 
-    def trained(twin: nn.Module) -> nn.Module:
-        seen.append(twin)
-        return twin
 
-    scores = accuracies(
-        model, found, lambda m: float(m(torch.ones(1, INPUTS)).detach().sum()), train=trained, spiking=SPIKING
-    )
-    assert list(scores) == ["spiking", "dense twin", "quantised twin"]
-    assert len(seen) == 1
-    assert all(isinstance(score, float) for score in scores.values())
+def test_twins_are_converted_and_where_asked_for_trained_from_a_new_network():
+    model, made = network(), []
+
+    def train(twin_of) -> nn.Module:
+        made.append(twin_of(network()))
+        with torch.no_grad():
+            made[-1].fc1.weight.zero_()
+        return made[-1]
+
+    @torch.no_grad()
+    def evaluate(m: nn.Module) -> float:
+        return float(m(torch.ones(1, INPUTS)).detach().sum())
+
+    found = counted(model)
+    scores = accuracies(model, found, evaluate, train=train, spiking=SPIKING)
+    assert {name: list(score) for name, score in scores.items()} == {
+        "spiking": ["trained"],
+        "dense twin": ["converted", "trained"],
+        "quantised twin": ["converted", "trained"],
+    }
+    assert [hasattr(twin.fc2, "parametrizations") for twin in made] == [False, True]
+    assert scores["dense twin"]["converted"] == evaluate(dense_twin(model, SPIKING))
+    assert scores["dense twin"]["trained"] != scores["dense twin"]["converted"]
+    assert "trained" not in accuracies(model, found, evaluate, spiking=SPIKING)["dense twin"]
 
 
 def test_layers_say_rate_driver_steps_and_bytes():

@@ -29,7 +29,7 @@ def checkpoint(tiny, data, tmp_path) -> Path:
     torch.manual_seed(0)
     model = SpikeMba(dataclasses.replace(tiny, num_blocks=1), data.video_width, data.text_width)
     saved = Checkpoint(
-        recipe=Recipe(SpikeMba, model.config, TrainingConfig()),
+        recipe=Recipe(SpikeMba, model.config, TrainingConfig(epochs=1, batch_size=4)),
         video_width=data.video_width,
         text_width=data.text_width,
         feature_names=tuple(data.feature_names),
@@ -117,6 +117,22 @@ def plain():
 
 def nothing():
     return nn.Linear(6, 2)
+
+class Mine(nn.Module):
+    def forward(self, x):
+        return {"potential": x, "spikes": (x > 0.1).float()}
+
+class ByHand(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.mine, self.b = nn.Linear(6, 5), Mine(), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.b(self.mine(self.a(x))["spikes"])
+
+def by_hand():
+    torch.manual_seed(0)
+    return ByHand(), [torch.rand(1, 6) for _ in range(4)]
 """
 
 
@@ -158,3 +174,32 @@ def test_a_network_without_neurons_is_its_own_twin(network_file):
 
 def test_a_function_that_gives_something_else_is_one_line(report, network_file):
     assert "(network, inputs)" in report("--network", f"{network_file}:nothing", fails=True)
+
+
+def test_a_neuron_written_by_hand_is_named_on_the_command_line(report, network_file, tmp_path):
+    place, out = f"{network_file}:by_hand", tmp_path / "energy"
+    printed = report("--network", place, "--out", out, "--spiking", "Mine=spikes", "--beside")
+    assert "spikes of mine" in printed
+    layers = pd.read_csv(out / "layers.csv").set_index("layer")
+    assert layers.loc["b", "driven_by"] == "spikes of mine"
+    said = report("--network", place, "--out", out, "--spiking", "Yours", fails=True)
+    assert "--spiking Yours: expected the class of one of its modules: ByHand, Linear, Mine" in said
+    assert "--network" in report("--spiking", "Mine", fails=True)
+
+
+def test_twins_are_trained_with_the_models_recipe(report, checkpoint, data, tmp_path, monkeypatch):
+    few = dataclasses.replace(data, **{s: getattr(data, s).subset(range(4)) for s in ("train", "val", "test")})
+    monkeypatch.setattr("snnvtg.data.synthetic.generate", lambda config: few)
+    out = tmp_path / "energy"
+    arguments = ("--checkpoint", checkpoint, "--out", out, "--queries", 1, "--timesteps", 3)
+    assert "--train-twins trains them" in report(*arguments)
+    before = pd.read_csv(out / "twins.csv").set_index("network")
+    assert list(before.index) == ["spiking", "dense twin", "quantised twin"]
+    assert not any("trained" in name for name in before.columns[2:])
+    printed = report(*arguments, "--train-twins")
+    after = pd.read_csv(out / "twins.csv").set_index("network")
+    trained = next(name for name in after if name.endswith(", trained"))
+    assert after[trained].notna().all()
+    assert "Energy beside accuracy at T = 3" in printed
+    assert (after["energy_pj"] == before["energy_pj"]).all()
+    assert "--train-twins" in report("--network", "x.py:make", "--train-twins", fails=True)

@@ -42,11 +42,12 @@ def drawn(table):
 
 def test_the_sweep_figure_shows_the_means_and_says_what_data_it_is(table):
     figure = drawn(table)
-    assert figure.get_suptitle() == "A model on synthetic data: 2 seeds, mean and range"
+    assert figure.get_suptitle() == "A model on synthetic data: 2 seeds, mean ± standard deviation"
     accuracy = figure.axes[0]
-    line = next(line for line in accuracy.lines if line.get_label() == "num_slots = 4")
+    line = next(line for line in accuracy.lines if line.get_label() == "4 slots")
     np.testing.assert_allclose(line.get_ydata(), [41.5, 42.5, 44.5])
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
+    assert "4 slots only" in figure.axes[1].get_title(loc="left")
     heights = [bar.get_height() for bar in figure.axes[2].patches]
     assert sum(heights) == pytest.approx(3 * (30 + 20) + 0.1 * (1 + 2 + 4))
 

@@ -44,6 +44,14 @@ def test_videos_are_indexed_searched_and_added(command, indexed, tmp_path, capsy
     assert "0 videos added" in capsys.readouterr().out
 
 
+def test_words_that_the_vectors_lack_are_named(command, indexed, capsys):
+    store, _ = indexed
+    capsys.readouterr()
+    assert command("search", "--store", store, "--query", "a person opens zzxqy") == 0
+    assert "does not know zzxqy: the answer is to the other words" in capsys.readouterr().out
+    assert command("search", "--store", store, "--query", "zzxqy qqwv") == 2
+
+
 def test_a_search_ranks_as_the_model_does(command, indexed, trained, moments, tmp_path):
     store, _ = indexed
     ranked, found = tmp_path / "ranked.jsonl", tmp_path / "answer.json"

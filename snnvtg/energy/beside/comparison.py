@@ -77,8 +77,9 @@ class Noted(Ledger):
         super().__init__(*args, **options)
         self.notes: list[OpRecord] = []
 
-    def _keep(self, record: OpRecord) -> None:
-        super()._keep(record)
+    def keep(self, record: OpRecord) -> None:
+        """As Ledger.keep."""
+        super().keep(record)
         self.notes.append(record)
 
 

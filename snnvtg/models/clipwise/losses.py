@@ -31,6 +31,8 @@ class ClipwiseLossConfig:
     entropy_negatives: Literal["rolled", "batch"] = "rolled"
     entropy_temperature: float = 0.5
     """β_e"""
+    entropy_levels: Literal["sum", "mean"] = "sum"
+    """over the distinct rating levels of a batch; printed: sum, which weighs a data set by how finely it is rated"""
 
     def __post_init__(self):
         for field in fields(self):
@@ -87,8 +89,8 @@ def overlap_loss(output: ClipwiseOutput, batch: Batch) -> Tensor:
 def entropy_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
     """L_e: clips of a saliency level and above against those below, and against the same clips under other queries.
 
-    The sum runs over the distinct positive levels. The other queries are the next one of the batch (`rolled`) or all
-    of it (`batch`); where another query is the same text, its clips are no negatives.
+    The sum, or mean, runs over the distinct positive levels. The other queries are the next one of the batch (`rolled`)
+    or all of it (`batch`); where another query is the same text, its clips are no negatives.
     """
     mask, saliency = batch.video_mask, batch.saliency
     own = output.saliency.float() / config.entropy_temperature
@@ -99,7 +101,10 @@ def entropy_loss(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfi
         some = positive.any(1)
         best = own.masked_fill(~positive, -torch.inf).logsumexp(1)
         losses.append(masked_mean(everything.where(some, 0) - best.where(some, 0), some))
-    return torch.stack(losses).sum() if losses else own.sum() * 0
+    if not losses:
+        return own.sum() * 0
+    terms = torch.stack(losses)
+    return terms.mean() if config.entropy_levels == "mean" else terms.sum()
 
 
 def _foreign(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -> Tensor:
@@ -112,7 +117,12 @@ def _foreign(output: ClipwiseOutput, batch: Batch, config: ClipwiseLossConfig) -
     place = torch.arange(size, device=clips.device)
     others = torch.stack([place.roll(shift) for shift in shifts], 1)  # (B, K)
     cosine = torch.einsum("bld,bkd->bkl", clips, queries[others]) / config.entropy_temperature
-    number = {text: i for i, text in enumerate({query.query: None for query in batch.queries})}
-    text = torch.tensor([number[query.query] for query in batch.queries], device=clips.device)
+    text = sentence_numbers(batch)
     differs = (text[others] != text.unsqueeze(1)).unsqueeze(-1)
     return cosine.masked_fill(~(differs & batch.video_mask.unsqueeze(1)), -torch.inf).flatten(1)
+
+
+def sentence_numbers(batch: Batch) -> Tensor:
+    """A number (B,) for each query, the same for the same sentence."""
+    number = {text: i for i, text in enumerate({query.query: None for query in batch.queries})}
+    return torch.tensor([number[query.query] for query in batch.queries], device=batch.video.device)

@@ -1,7 +1,7 @@
 """What every clip-wise grounding model has in common: input projections in front, dense heads behind."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
+from snnvtg.data.features import ENDPOINTS
 from snnvtg.errors import InputError
 from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
@@ -18,6 +19,7 @@ from snnvtg.models.clipwise.alignment import RidgeAlignment
 from snnvtg.models.clipwise.decoding import Decoding, predict_windows
 from snnvtg.models.clipwise.linear import linear_predictions
 from snnvtg.models.clipwise.losses import ClipwiseLossConfig, clipwise_losses
+from snnvtg.models.clipwise.matching import MatchSpace, ProductFeatures
 from snnvtg.models.clipwise.output import ClipwiseOutput
 from snnvtg.models.contract import GroundingModel
 from snnvtg.records import Batch, Prediction
@@ -42,26 +44,44 @@ class ClipwiseConfig:
     head_kernel: int = 3
     foreground_reads_saliency: bool = True
     """add a learned multiple of s_i to the foreground logit; without it the head finds events, not the one asked for"""
-    alignment: Literal["none", "ridge"] = "none"
-    """ridge: add to the foreground logit a multiple of what a linear map from words to clips, fitted in closed form to
-    the training set, says of the clip (see `clipwise.alignment`); not in the paper"""
+    time_endpoints: bool = True
+    """whether the model sees the last two features of a clip, where in the video it starts and ends"""
+    alignment: Literal["none", "ridge", "match"] = "none"
+    """how words meet clips outside the blocks; neither is in the paper. ridge: the foreground logit reads what a linear
+    map from words to clips, fitted in closed form to the training set, says of the clip (`clipwise.alignment`).
+    match: s_i is the cosine in a trained linear space of words and clips, which L_e reads (`clipwise.matching`)"""
+    match_width: int = 64
+    match_dropout: float = 0.4
+    match_words: Literal["mean", "weighted"] = "mean"
+    """how the words of a query become one vector; weighted: by a learned score of each"""
+    match_neighbours: int = 1
+    """clips around a clip, itself among them, whose mean is matched with the query"""
+    match_features: Literal["none", "normed", "product"] = "none"
+    """whether the blocks are given the products of clip and query in the match space, see `ProductFeatures`"""
     alignment_ridge: float = 1000.0
     """how strongly that map is held to zero, as ridge regression's λ; the more queries there are, the less it holds"""
     decoding: Decoding = "clip"
     """how windows are read off the heads, see `predict_windows`"""
+    nms_threshold: float = 0.7
+    """IoU above which a window is suppressed by a better one; 1 suppresses none"""
     loss: ClipwiseLossConfig = field(default_factory=ClipwiseLossConfig)
 
     def __post_init__(self):
-        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel")
+        self.at_least(1, "width", "num_blocks", "num_heads", "head_kernel", "match_width", "match_neighbours")
+        if self.match_features != "none" and self.alignment != "match":
+            raise InputError(f"match_features: {self.match_features} needs alignment=match, got {self.alignment}")
         if self.num_blocks > 1000:
             raise InputError(f"num_blocks: expected at most 1000, got {self.num_blocks}")
-        if self.head_kernel % 2 == 0:
-            raise InputError(f"head_kernel: expected an odd number of clips, got {self.head_kernel}")
+        for name in ("head_kernel", "match_neighbours"):
+            if getattr(self, name) % 2 == 0:
+                raise InputError(f"{name}: expected an odd number of clips, got {getattr(self, name)}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
         if not 0 < self.alignment_ridge < math.inf:
             raise InputError(f"alignment_ridge: expected a finite number above 0, got {self.alignment_ridge}")
-        for name in ("dropout", "input_dropout"):
+        if not 0 < self.nms_threshold <= 1:
+            raise InputError(f"nms_threshold: expected an IoU in (0, 1], got {self.nms_threshold}")
+        for name in ("dropout", "input_dropout", "match_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
 
@@ -92,6 +112,18 @@ class ClipwiseModel(GroundingModel):
         if config.alignment == "ridge":
             self.alignment = RidgeAlignment(video_width, text_width, config.alignment_ridge)
             self.alignment_gain = nn.Parameter(torch.tensor(1.0))
+        self.match = self.product = None
+        if config.alignment == "match":
+            self.match = MatchSpace(
+                video_width,
+                text_width,
+                config.match_width,
+                config.match_dropout,
+                config.match_neighbours,
+                config.match_words == "weighted",
+            )
+        if config.match_features != "none":
+            self.product = ProductFeatures(config.match_width, config.width, config.match_features == "normed")
         self.boundary = ConvHead(config.width, 2, config.head_kernel, config.dropout)
         # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
         nn.init.constant_(self.boundary.second.bias, 4.0)
@@ -101,9 +133,19 @@ class ClipwiseModel(GroundingModel):
         """vis (B, L, d), tex (B, N, d), masks -> clips that know the query (B, L, d), further fields of the output."""
         raise NotImplementedError
 
+    def encode_matched(
+        self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, saliency: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """As `encode`, told s_i (B, L) of the match space; only called where there is one."""
+        return self.encode(vis, vis_mask, tex, tex_mask)
+
     def fit(self, train: GroundingDataset) -> None:
         """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
-        self.project_vis.fit(*feature_statistics(train))
+        seen = train
+        if self.config.centre_videos:
+            vids = dict.fromkeys(query.vid for query in train.queries)
+            seen = replace(train, videos={vid: train.videos[vid] - train.videos[vid].mean(0) for vid in vids})
+        self.project_vis.fit(*feature_statistics(seen))
         words = np.concatenate(train.texts)
         mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
         self.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
@@ -113,12 +155,26 @@ class ClipwiseModel(GroundingModel):
     def forward(self, batch: Batch) -> ClipwiseOutput:
         """Dense output for every clip of `batch`; rows under padding are meaningless."""
         video = centred(batch.video, batch.video_mask) if self.config.centre_videos else batch.video
+        if not self.config.time_endpoints:
+            video = torch.cat([video[..., :-ENDPOINTS], torch.zeros_like(video[..., -ENDPOINTS:])], -1)
         vis, tex = self.project_vis(video), self.project_tex(batch.text)
         if self.config.position == "sinusoidal":
             vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
-        encoded, more = self.encode(vis, batch.video_mask, tex, batch.text_mask)
-        clips, query = self.norm(encoded), self.pool_query(tex, batch.text_mask).squeeze(1)
-        saliency = nn.functional.cosine_similarity(clips, query.unsqueeze(1), dim=-1)
+        words = self.pool_query(tex, batch.text_mask).squeeze(1)
+        if self.match is not None:
+            clips, words_in = self.project_vis.standardised(video), self.project_tex.standardised(batch.text)
+            matched = self.match(clips, batch.video_mask, words_in, batch.text_mask)  # A x (B, L, m), B q (B, m)
+            if self.product is not None:
+                vis = vis + self.product(*matched)
+        if self.match is None:
+            encoded, more = self.encode(vis, batch.video_mask, tex, batch.text_mask)
+            compared, query = self.norm(encoded), words
+            saliency = nn.functional.cosine_similarity(compared, query.unsqueeze(1), dim=-1)
+        else:
+            compared, query = matched
+            saliency = nn.functional.cosine_similarity(compared, query.unsqueeze(1), dim=-1)
+            encoded, more = self.encode_matched(vis, batch.video_mask, tex, batch.text_mask, saliency)
+        clips = self.norm(encoded)
         foreground = self.foreground(clips, batch.video_mask).squeeze(-1)
         if self.saliency_gain is not None:
             foreground = foreground + self.saliency_gain * saliency
@@ -128,8 +184,9 @@ class ClipwiseModel(GroundingModel):
             foreground_logits=foreground,
             boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
             saliency=saliency,
-            clips=clips,
+            clips=compared,
             query=query,
+            words=words,
             **more,
         )
 
@@ -139,7 +196,7 @@ class ClipwiseModel(GroundingModel):
 
     def predict(self, output: ClipwiseOutput, batch: Batch) -> list[Prediction]:
         """As GroundingModel."""
-        return predict_windows(output, batch, self.config.decoding)
+        return predict_windows(output, batch, self.config.decoding, nms_threshold=self.config.nms_threshold)
 
     def relevance(self, output: ClipwiseOutput, batch: Batch) -> Tensor:
         """As GroundingModel: the highest foreground logit of any clip."""
@@ -149,8 +206,8 @@ class ClipwiseModel(GroundingModel):
     def baselines(
         cls, config: ClipwiseConfig, data: DataSplits, split: GroundingDataset
     ) -> dict[str, list[Prediction]]:
-        """`linear`: the linear alignment of words and clips alone, where the model reads it."""
-        if config.alignment != "ridge":
+        """`linear`: the closed-form alignment of words and clips alone, where the model has one, fitted or trained."""
+        if config.alignment == "none":
             return {}
         return {"linear": linear_predictions(data, split, config.alignment_ridge)}
 

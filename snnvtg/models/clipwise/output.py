@@ -16,6 +16,8 @@ class ClipwiseOutput:
     saliency: Tensor
     """s_i (B, L): cosine of clip and query"""
     clips: Tensor
-    """(B, L, d): O of the last block"""
+    """(B, L, m): what s_i compares with the query: O of the last block, or the clips in the match space"""
     query: Tensor
+    """(B, m): the pooled text, or the query in the match space"""
+    words: Tensor
     """(B, d): the pooled text"""

@@ -136,9 +136,6 @@ class MRNetConfig:
     """the same for a clip's cosine with the query in the match space and its saliency"""
     score_power: float = 0.5
     """p: a proposal's score is σ(IoU logit) · (cos / 2 + 1/2)^p"""
-    decoding: Literal["best", "expected_iou"] = "best"
-    """best: proposals by their score; expected_iou: by their mean IoU with all others, weighted by a softmax of their
-    log scores, which answers with what many of them agree on"""
     nms_threshold: float = 0.5
     num_moments: int = 10
     """moment queries of `head=moments`"""

@@ -21,7 +21,7 @@ def grid_weights(valid_mask: Tensor, cells: int) -> Tensor:
     cell = torch.arange(cells, device=valid_mask.device).unsqueeze(1) * length / cells  # (B, cells, 1): where it begins
     clip = torch.arange(valid_mask.shape[1], device=valid_mask.device)
     shared = torch.minimum(clip + 1, cell + length / cells) - torch.maximum(clip.to(cell.dtype), cell)
-    return (shared.clamp(min=0) * valid_mask.unsqueeze(1)) * (cells / length)
+    return shared.clamp(min=0) * (cells / length)  # the last cell ends with the last real clip
 
 
 def cells_of_clips(valid_mask: Tensor, cells: int) -> Tensor:

@@ -128,7 +128,7 @@ class MRNet(GroundingModel):
 
     def relevance(self, output: MRNetOutput, batch: Batch) -> Tensor:
         """As GroundingModel: the best score of any proposal."""
-        return scored_spans(output.answer, self.config)[..., 2].amax(1)
+        return scored_spans(output.answer)[..., 2].amax(1)
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """The neurons of the last block's feed-forward network; the map's stand for proposals, not for clips.

@@ -33,6 +33,8 @@ class R2TuningConfig:
     drop_path: float = 0.1
     input_dropout: float = 0.5
     """before both linear layers of both maps; in the released code, not in the paper"""
+    head_dropout: float = 0.0
+    """inside the convolutional heads where they do not spike; not in the paper"""
     drop_features: bool = False
     """drop a feature of all clips, or all words, of a sample at once: what is dropped in one clip could be read off the
     next; not in the paper"""
@@ -40,6 +42,9 @@ class R2TuningConfig:
     """join to each clip where it starts and ends in the video; in the released code, not in the paper"""
     centre_videos: bool = False
     """subtract from each place of a frame (class token, each patch) its mean over the video; not in the paper"""
+    standardise: bool = False
+    """divide each feature of clips and words by its deviation over the training set, words less their mean: LayerNorm
+    alone leaves large features large; for one layer only, not in the paper"""
     strides: tuple[int, ...] = (1, 2, 4, 8)
     """clips between two points of each level of the pyramid: powers of two from 1; one level for highlights"""
     centre_radius: float = 1.5
@@ -53,8 +58,6 @@ class R2TuningConfig:
     of the last layer in the space that calibration shares with the query; the saliency loss trains the same"""
     foreground_reads_saliency: bool = False
     """add a learned multiple of that cosine to the foreground logit; not in the paper"""
-    product: bool = False
-    """refine, in place of a clip, the clip added to its product with the pooled query; not in the paper"""
     spiking: Spiking = "none"
     """what spikes: the hidden layer of the feed-forward network (`ffn`), of the convolutional heads, both, or nothing
     as in the paper"""
@@ -76,11 +79,13 @@ class R2TuningConfig:
                 raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
-        for name in ("drop_path", "input_dropout"):
+        for name in ("drop_path", "input_dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
         if not self.strides or self.strides[0] != 1 or any(b != 2 * a for a, b in pairwise(self.strides)):
             raise InputError(f"strides: expected 1 and its doubles, as 1,2,4,8, got {self.strides}")
+        if self.standardise and not self.degenerate:
+            raise InputError(f"standardise: expected false with num_layers={self.num_layers}, of videos on disk")
         if not 0 < self.centre_radius < math.inf:
             raise InputError(f"centre_radius: expected a finite number above 0, got {self.centre_radius}")
         if not 0 <= self.nms_threshold <= 1:

@@ -26,6 +26,7 @@ from snnvtg.models.r2_tuning.losses import r2_losses
 from snnvtg.models.r2_tuning.output import R2Output
 from snnvtg.models.r2_tuning.presets import CONFIGS, PAPER, TRAININGS
 from snnvtg.models.r2_tuning.pyramid import Pyramid, pyramid_points
+from snnvtg.models.r2_tuning.scaling import ENDPOINTS, Scaling
 from snnvtg.models.r2_tuning.spiking import SpikingConvHead
 from snnvtg.records import Batch, Prediction
 
@@ -33,8 +34,6 @@ DEGENERATE = (
     "R²-Tuning with num_layers=1: the degenerate form on final-layer features (class token only: no patches, no "
     "spatial pooling, one refinement step, no layer-wise calibration); for K layers: extract_features.py --layers K"
 )
-ENDPOINTS = 2
-"""features of a clip of plain data that say where in the video it is: the last two"""
 
 
 class R2Tuning(GroundingModel):
@@ -51,6 +50,7 @@ class R2Tuning(GroundingModel):
         super().__init__(config, video_width, text_width)
         self.num_timesteps = None if config.spiking == "none" else config.num_timesteps
         features = video_width - ENDPOINTS if config.degenerate else video_width
+        self.scaling = Scaling(features, text_width, config.centre_videos) if config.standardise else None
         self.block = R2Block(config, features + ENDPOINTS * config.time_endpoints, text_width)
         self.pyramid = Pyramid(config.width, len(config.strides))
         self.foreground, self.boundary = self._head(1), self._head(2)
@@ -68,9 +68,11 @@ class R2Tuning(GroundingModel):
         return DEGENERATE if self.config.degenerate else f"R²-Tuning on {self.config.num_layers} layers"
 
     def fit(self, train: GroundingDataset) -> None:
-        """As GroundingModel; nothing to fit, but the degenerate form says what it is."""
+        """As GroundingModel: the scale of the features, where it is asked for; the degenerate form says what it is."""
         if self.config.degenerate:
             warnings.warn(self.form, stacklevel=2)
+        if self.scaling is not None:
+            self.scaling.fit(train)
 
     def forward(self, batch: Batch) -> R2Output:
         """As GroundingModel."""
@@ -126,7 +128,7 @@ class R2Tuning(GroundingModel):
     def _head(self, out: int) -> nn.Module:
         if self.config.spiking in ("heads", "both"):
             return SpikingConvHead(self.config.width, out, self.config.lif)
-        return ConvHead(self.config.width, out)
+        return ConvHead(self.config.width, out, dropout=self.config.head_dropout)
 
     def _told(self, head: nn.Module, levels: Tensor, mask: Tensor) -> Tensor:
         if isinstance(head, SpikingConvHead):
@@ -141,6 +143,8 @@ class R2Tuning(GroundingModel):
         if self.config.centre_videos:
             keep = batch.video_mask[:, :, None, None, None].to(video.dtype)
             video = video - (video * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
+        if self.scaling is not None:
+            video, text = self.scaling(video, text)
         if self.config.time_endpoints:
             video = torch.cat([video, _endpoints(batch).expand(*video.shape[:-1], ENDPOINTS)], -1)
         return video, text

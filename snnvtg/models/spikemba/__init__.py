@@ -5,7 +5,7 @@ from snnvtg.models.spikemba.detector import SpikingSaliencyDetector
 from snnvtg.models.spikemba.losses import SpikeMbaLossConfig
 from snnvtg.models.spikemba.network import SpikeMba
 from snnvtg.models.spikemba.output import SpikeMbaOutput
-from snnvtg.models.spikemba.proposals import proposal_set
+from snnvtg.models.spikemba.proposals import clip_rates, proposal_set
 
 MODEL = SpikeMba
 
@@ -16,5 +16,6 @@ __all__ = [
     "SpikeMbaLossConfig",
     "SpikeMbaOutput",
     "SpikingSaliencyDetector",
+    "clip_rates",
     "proposal_set",
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from snnvtg.errors import InputError
 from snnvtg.layers.mamba import Direction
 from snnvtg.models.clipwise import ClipwiseConfig
 from snnvtg.models.spikemba.detector import Encoding
@@ -30,14 +31,20 @@ class SpikeMbaConfig(ClipwiseConfig):
     """printed: suffix, [O, R]; with a forward scan only prefix carries them to the clips"""
     scan_direction: Direction = "bidirectional"
     """printed: forward"""
-    text_fusion: Literal["pooled", "concat"] = "pooled"
-    """line 18 of Alg. 1 adds sequences of different lengths; pooled: the text's y as one vector; concat: one scan over
-    text, then video"""
+    text_fusion: Literal["pooled", "attended", "concat"] = "pooled"
+    """line 18 of Alg. 1 adds sequences of different lengths; pooled: the text's y as one vector; attended: as one
+    vector for each clip, by attention from clips to words; concat: one scan over text, then video"""
     cmr_residual: bool = True
     """printed: False; six blocks do not train without it"""
     use_cmr: bool = True
     use_ssd: bool = True
     """False: MRM is gated by its own input instead of spikes (the paper's row W/o SSD)"""
+    mrm_gate: Literal["normed", "rates"] = "normed"
+    """line 2 of Alg. 2; printed: normed, z = Linear(Norm(S)), which takes away how much a clip fires; rates: without"""
+    proposal_current: Literal["printed", "matched"] = "printed"
+    """matched: the neurons of S hear, beside BN(Linear(G)), how well the clip matches the query in the match space"""
+    proposals_weigh: bool = False
+    """the foreground logit reads the last block's spikes as well (not in the paper, whose proposals nothing reads)"""
     qkv_bn: bool = True
     """printed: False"""
     attention_scale: float = 0.125
@@ -46,6 +53,10 @@ class SpikeMbaConfig(ClipwiseConfig):
     encoding: Encoding = "direct"
     """how X of Eq. 5, which the paper does not define, reaches the neurons of Q, K and V: as the current of every step,
     or as spikes over T (`poisson`, `latency`; see `neurons.encoding`)"""
+    feedback: bool = False
+    """what a step finds salient is heard louder at the next (after SpikingVTG; see `timesteps.SaliencyFeedback`)"""
+    threshold_spread: float = 0.0
+    """by how much the thresholds of S differ over the channels at first, from 1 − spread to 1 + spread"""
     lif: LIFParameters = field(default_factory=LIFParameters)
     loss: SpikeMbaLossConfig = field(default_factory=SpikeMbaLossConfig)
 
@@ -53,3 +64,7 @@ class SpikeMbaConfig(ClipwiseConfig):
         super().__post_init__()
         self.at_least(1, "num_timesteps", "expand", "state_size", "conv_width")
         self.at_least(0, "num_slots")
+        if not 0 <= self.threshold_spread < 1:
+            raise InputError(f"threshold_spread: expected a number in [0, 1), got {self.threshold_spread}")
+        if self.proposal_current == "matched" and self.alignment != "match":
+            raise InputError(f"proposal_current: matched needs alignment=match, got {self.alignment}")

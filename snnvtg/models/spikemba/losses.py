@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from snnvtg.errors import InputError
 from snnvtg.models.clipwise import ClipwiseLossConfig
+from snnvtg.models.clipwise.losses import sentence_numbers
 from snnvtg.models.spikemba.output import SpikeMbaOutput
+from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.records import Batch
 
 
@@ -20,8 +22,14 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
 
     contrastive: float = 0.1
     """α_c"""
-    contrastive_form: Literal["infonce", "printed"] = "infonce"
+    contrastive_form: Literal["symmetric", "infonce", "printed"] = "infonce"
+    """printed pushes the matching pair apart; infonce draws it together, from spikes to queries; symmetric does in both
+    directions, and does not count the same sentence elsewhere in the batch against itself"""
     contrastive_temperature: float = 0.07
+    saliency: float = 0.0
+    """weight of `saliency_loss`, on the rates r_i of the clips; the only loss on S in the paper is on boundaries"""
+    saliency_temperature: float = 0.05
+    """in spikes per neuron and step"""
     rate: float = 0.0
     """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter next to the others"""
     rate_target: float = 0.1
@@ -42,6 +50,8 @@ def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfi
     terms = {}
     if output.spikes and config.contrastive:
         terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)
+    if output.spikes and config.saliency:
+        terms["saliency"] = config.saliency * saliency_loss(output, batch, config)
     if output.rates:
         terms["rate"] = config.rate * rate_loss(output.rates, config)
     return terms
@@ -50,19 +60,39 @@ def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfi
 def contrastive_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> Tensor:
     """L_con between the spikes of the moment and the queries of the batch.
 
-    `infonce` draws the matching pair together. `printed`, −log(1 − softmax), pushes it apart and is infinite where a
-    batch holds one sample, hence clamped; kept to show what it does.
+    `printed`, −log(1 − softmax), is infinite where a batch holds one sample, hence clamped; kept to show what it does.
     """
     rate = output.spikes[-1].mean(0).float()
     weight = batch.foreground.float()
     pooled = (rate * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True).clamp(min=1)
-    cosine = F.normalize(pooled, dim=-1) @ F.normalize(output.query.float(), dim=-1).T
+    cosine = F.normalize(pooled, dim=-1) @ F.normalize(output.words.float(), dim=-1).T
     similarity = cosine / config.contrastive_temperature
     target = torch.arange(len(similarity), device=similarity.device)
+    if config.contrastive_form == "symmetric":
+        text = sentence_numbers(batch)
+        same = (text == text.unsqueeze(1)) & (target != target.unsqueeze(1))
+        similarity = similarity.masked_fill(same, -torch.inf)
+        return (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target)) / 2
     if config.contrastive_form == "infonce":
         return F.cross_entropy(similarity, target)
     matching = similarity.softmax(1).diagonal()
     return -torch.log((1 - matching).clamp(min=1e-6)).mean()
+
+
+def saliency_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> Tensor:
+    """The clips of the moment should fire more than the others: −log Σ softmax(r_i / τ) over them, mean over blocks.
+
+    r_i is the rate of clip i over time steps and channels.
+    """
+    inside = batch.foreground & batch.video_mask
+    terms = []
+    for spikes in output.spikes:
+        rate = clip_rates(spikes) / config.saliency_temperature  # (B, L)
+        everything = rate.masked_fill(~batch.video_mask, -torch.inf).logsumexp(1)
+        best = rate.masked_fill(~inside, -torch.inf).logsumexp(1)
+        some = inside.any(1)
+        terms.append(((everything - best).where(some, 0).sum()) / some.sum().clamp(min=1))
+    return torch.stack(terms).mean()
 
 
 def rate_loss(rates: Mapping[str, Tensor], config: SpikeMbaLossConfig) -> Tensor:

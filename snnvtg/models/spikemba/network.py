@@ -19,12 +19,21 @@ from snnvtg.models.clipwise import ClipwiseModel
 from snnvtg.models.contract import SpikeLayer
 from snnvtg.models.spikemba.config import SpikeMbaConfig
 from snnvtg.models.spikemba.detector import LIF_LAYERS, SpikingSaliencyDetector
+from snnvtg.models.spikemba.feedback import FeedbackDetector
 from snnvtg.models.spikemba.losses import spike_losses
 from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.presets import CONFIGS, PAPER
 from snnvtg.models.spikemba.rates import recorded_rates
 from snnvtg.models.spikemba.slots import SlotLayout
+from snnvtg.models.spikemba.timesteps import between_clips
 from snnvtg.records import Batch
+
+READOUT = 6.0
+"""logits that a clip gains at first when all its neurons fire at every step"""
+
+
+MATCH_CURRENT = 5.0
+"""currents of a cosine of 1: cosines of clips and queries scatter by a fifth"""
 
 
 class ContextualMomentReasoner(nn.Module):
@@ -44,6 +53,7 @@ class ContextualMomentReasoner(nn.Module):
         self.conv_tex = DepthwiseConv(inner, config.conv_width, config.scan_direction)
         self.ssm = SelectiveSSM(inner, config.state_size, config.scan_direction)
         self.pool = AttentivePooling(inner) if config.text_fusion == "pooled" else None
+        self.read = WordReading(inner) if config.text_fusion == "attended" else None
         self.linear_out = nn.Linear(inner, width)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -60,8 +70,24 @@ class ContextualMomentReasoner(nn.Module):
     def _scan(self, x_vis: list[Tensor], vis_mask: Tensor, x_tex: list[Tensor], tex_mask: Tensor) -> Tensor:
         if self.pool is not None:
             return self.ssm(x_vis, vis_mask) + self.pool(self.ssm(x_tex, tex_mask), tex_mask)
+        if self.read is not None:
+            y_vis = self.ssm(x_vis, vis_mask)
+            return y_vis + self.read(y_vis, self.ssm(x_tex, tex_mask), tex_mask)
         joined = [torch.cat([tex, vis], 1) for tex, vis in zip(x_tex, x_vis, strict=True)]
         return self.ssm(joined, torch.cat([tex_mask, vis_mask], 1))[:, tex_mask.shape[1] :]
+
+
+class WordReading(nn.Module):
+    """Every clip reads the words it has most to do with: softmax attention from clips to words, one head."""
+
+    def __init__(self, width: int, key_width: int = 64):
+        super().__init__()
+        self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width)
+
+    def forward(self, vis: Tensor, tex: Tensor, tex_mask: Tensor) -> Tensor:
+        """vis (B, M, E), tex (B, M', E) with its mask -> (B, M, E)."""
+        scores = self.query(vis) @ self.key(tex).transpose(1, 2) * self.key.out_features**-0.5  # (B, M, M')
+        return scores.masked_fill(~tex_mask.unsqueeze(1), -torch.inf).softmax(-1) @ tex
 
 
 class TextAddition(nn.Module):
@@ -85,7 +111,8 @@ class MultiModalRelevantMamba(nn.Module):
     def __init__(self, config: SpikeMbaConfig):
         super().__init__()
         width, inner = config.width, config.expand * config.width
-        self.norm_t, self.norm_s = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm_t = nn.LayerNorm(width)
+        self.norm_s = nn.LayerNorm(width) if config.mrm_gate == "normed" or not config.use_ssd else nn.Identity()
         self.linear_x, self.linear_z = nn.Linear(width, inner), nn.Linear(width, inner)
         self.conv = DepthwiseConv(inner, config.conv_width, config.scan_direction)
         self.ssm = SelectiveSSM(inner, config.state_size, config.scan_direction)
@@ -109,11 +136,13 @@ class SpikeMbaBlock(nn.Module):
         self.slots_tex = nn.Parameter(torch.randn(slots) * 0.02) if config.num_slots else None
         self.cmr = ContextualMomentReasoner(config) if config.use_cmr else TextAddition(config)
         self.ssd = self._detector(config, number) if config.use_ssd else None
+        self.between = config.encoding == "between"
         self.mrm = MultiModalRelevantMamba(config)
 
     @staticmethod
     def _detector(config: SpikeMbaConfig, number: int) -> SpikingSaliencyDetector:
-        return SpikingSaliencyDetector(
+        kind = FeedbackDetector if config.feedback else SpikingSaliencyDetector
+        return kind(
             config.width,
             config.num_heads,
             config.lif,
@@ -121,21 +150,42 @@ class SpikeMbaBlock(nn.Module):
             qkv_bn=config.qkv_bn,
             order=config.attention_order,
             encoding=config.encoding,
+            matched=config.proposal_current == "matched",
+            spread=config.threshold_spread,
             seed=number,
         )
 
     def forward(
-        self, vis: Tensor, vis_layout: SlotLayout, tex: Tensor, tex_layout: SlotLayout, num_timesteps: int
+        self,
+        vis: Tensor,
+        vis_layout: SlotLayout,
+        tex: Tensor,
+        tex_layout: SlotLayout,
+        num_timesteps: int,
+        match: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector."""
+        """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector.
+
+        `match` (B, L): heard by the proposing neurons, how well a clip matches the query.
+        """
         mask = vis_layout.valid_mask
         tokens = vis_layout.join(vis, self.slots_vis)
         tokens = self.cmr(tokens, mask, tex_layout.join(tex, self.slots_tex), tex_layout.valid_mask)
         if self.ssd is None:
             return vis_layout.rows(self.mrm(tokens, tokens, mask)), None
-        spikes = self.ssd(tokens, mask, num_timesteps)
-        out = self.mrm(tokens, spikes.mean(0), mask)
+        heard = None if match is None else _beside_slots(match.unsqueeze(-1), vis_layout)
+        currents = tokens
+        if self.between:
+            is_clip = _beside_slots(torch.ones_like(vis[..., :1]), vis_layout).squeeze(-1).bool() & mask
+            currents = between_clips(tokens, is_clip, num_timesteps)
+        spikes = self.ssd(currents, mask, num_timesteps, heard)
+        out = self.mrm(tokens, spikes.mean(0), mask)  # S as its mean over T
         return vis_layout.rows(out), vis_layout.rows(spikes)
+
+
+def _beside_slots(values: Tensor, layout: SlotLayout) -> Tensor:
+    """values (B, L, 1) of the clips -> (B, M, 1), 0 at the slots."""
+    return layout.join(values, values.new_zeros(layout.num_slots, 1))
 
 
 class SpikeMba(ClipwiseModel):
@@ -154,22 +204,43 @@ class SpikeMba(ClipwiseModel):
         super().__init__(config, video_width, text_width)
         self.num_timesteps = config.num_timesteps
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
+        reads = config.proposals_weigh and config.use_ssd
+        self.proposal_readout = nn.Linear(config.width, 1) if reads else None
+        if reads:  # starts as a multiple of r_i, as s_i does that it replaces
+            nn.init.constant_(self.proposal_readout.weight, READOUT / config.width)
+            nn.init.zeros_(self.proposal_readout.bias)
 
     def forward(self, batch: Batch) -> SpikeMbaOutput:
         """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""
         if not (self.training and self.config.loss.rate):
-            return super().forward(batch)
+            return self._answer(batch)
         with recorded_rates(self) as rates:
-            output = super().forward(batch)
+            output = self._answer(batch)
         return dataclasses.replace(output, rates=rates)
 
-    def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
+    def _answer(self, batch: Batch) -> SpikeMbaOutput:
+        output = super().forward(batch)
+        if self.proposal_readout is None:
+            return output
+        weight = self.proposal_readout(output.spikes[-1].mean(0)).squeeze(-1)  # (B, L)
+        return dataclasses.replace(output, foreground_logits=output.foreground_logits + weight)
+
+    def encode_matched(
+        self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, saliency: Tensor
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """As ClipwiseModel; with `proposal_current=matched` the proposing neurons hear s_i as well."""
+        heard = MATCH_CURRENT * saliency if self.config.proposal_current == "matched" else None
+        return self.encode(vis, vis_mask, tex, tex_mask, heard)
+
+    def encode(
+        self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, match: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
         """As ClipwiseModel, with the spikes of every block."""
         vis_layout = SlotLayout.of(vis_mask, self.config.num_slots, self.config.slot_position)
         tex_layout = SlotLayout.of(tex_mask, self.config.num_slots, self.config.slot_position)
         spikes = []
         for block in self.blocks:
-            vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps)
+            vis, fired = block(vis, vis_layout, tex, tex_layout, self.num_timesteps, match)
             spikes += [] if fired is None else [fired]
         return vis, {"spikes": tuple(spikes)}
 
@@ -186,9 +257,20 @@ class SpikeMba(ClipwiseModel):
         last = len(self.blocks) - 1
         first = self.config.num_slots if self.config.slot_position == "prefix" else 0
         return {
-            f"blocks.{last}.ssd.{layer}": SpikeLayer(f"block {last + 1}, {words}", first)
+            # the last neurons' channels are mixed over heads by the projection before them
+            f"blocks.{last}.ssd.{layer}": SpikeLayer(
+                f"block {last + 1}, {words}", first, 1 if layer == "out_lif" else self.config.num_heads
+            )
             for layer, words in LIF_LAYERS.items()
         }
+
+    def proposing_layers(self) -> Mapping[str, SpikeLayer]:
+        """The neurons of every block whose spikes are the saliency proposals S."""
+        if not self.config.use_ssd:
+            return {}
+        first = self.config.num_slots if self.config.slot_position == "prefix" else 0
+        numbers = range(len(self.blocks))
+        return {f"blocks.{k}.ssd.out_lif": SpikeLayer(f"block {k + 1}, saliency proposals", first) for k in numbers}
 
     @classmethod
     def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:

@@ -27,24 +27,28 @@ def recorded_rates(model: nn.Module) -> Iterator[dict[str, Tensor]]:
             if not isinstance(detector, SpikingSaliencyDetector):
                 continue
             mask: list[Tensor] = []
-            stack.callback(detector.register_forward_pre_hook(_keeper(mask), with_kwargs=True).remove)
+            steps: dict[str, list[Tensor]] = {}
+            stack.callback(detector.register_forward_pre_hook(_keeper(mask, steps), with_kwargs=True).remove)
             for child, layer in detector.named_children():
                 if isinstance(layer, LIF):
-                    hook = layer.register_forward_hook(_recorder(rates, f"{name}.{child}", mask))
+                    hook = layer.register_forward_hook(_recorder(rates, f"{name}.{child}", mask, steps))
                     stack.callback(hook.remove)
         yield rates
 
 
-def _keeper(mask: list[Tensor]) -> Callable:
+def _keeper(mask: list[Tensor], steps: dict[str, list[Tensor]]) -> Callable:
     def keep(_: nn.Module, args: tuple, kwargs: dict) -> None:
         mask[:] = [kwargs["valid_mask"] if "valid_mask" in kwargs else args[1]]
+        steps.clear()
 
     return keep
 
 
-def _recorder(rates: dict[str, Tensor], name: str, mask: list[Tensor]) -> Callable:
-    def record(_: nn.Module, __: tuple, spikes: Tensor) -> None:
-        rates[name] = masked_rate(spikes, mask[0])
+def _recorder(rates: dict[str, Tensor], name: str, mask: list[Tensor], steps: dict[str, list[Tensor]]) -> Callable:
+    def record(_: nn.Module, __: tuple, out: Tensor | tuple) -> None:
+        # with feedback a layer runs once for each time step
+        steps.setdefault(name, []).append(masked_rate(out[0] if isinstance(out, tuple) else out, mask[0]))
+        rates[name] = torch.stack(steps[name]).mean()
 
     return record
 

@@ -36,9 +36,10 @@ CONFIGS = {
         position="none",
         dropout=0.25,
         input_dropout=0.4,
-        alignment="ridge",
+        alignment="match",
+        match_words="weighted",
         decoding="expected_iou",
-        loss=ClipwiseLossConfig(overlap=1.0, entropy_negatives="batch"),
+        loss=ClipwiseLossConfig(overlap=1.0, entropy_negatives="batch", entropy_levels="mean"),
     ),
 }
 """settings by preset: those of the model it is compared with in Table 4"""

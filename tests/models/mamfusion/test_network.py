@@ -148,6 +148,17 @@ def test_the_inputs_are_standardised_where_the_projection_asks_for_it(small_data
     MamFusion(replace(config, projection="paper"), 6, 5).fit(small_data.train)  # has nothing to fit
 
 
+def test_the_linear_path_adds_a_linear_map_of_the_standardised_inputs(small_model, make_batch):
+    model, batch = small_model(linear_path=True, projection="standardised"), make_batch()
+    project = model.words.rows.project
+    project.fit(torch.full((5,), 0.5), torch.full((5,), 2.0))
+    words, mask = model.encode_words(batch)
+    expected = (batch.text - 0.5) / 2 @ model.words.direct.weight.T + 0.1 * model.words.encode(batch.text, mask)
+    torch.testing.assert_close(words, expected)
+    with pytest.raises(InputError, match="linear_path: needs projection=standardised, got paper"):
+        MamFusionConfig(linear_path=True)
+
+
 def test_it_is_chosen_by_ranks_over_the_whole_split(small_model, small_data):
     model = small_model(small_data.video_width, small_data.text_width, max_frames=32)
     assert model.needs.every_video and model.needs.videos_together

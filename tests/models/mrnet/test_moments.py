@@ -33,6 +33,12 @@ def test_confidence_decides_between_equal_spans():
     assert found.rows.tolist() == [1] and found.moments.tolist() == [2]
 
 
+def test_overlap_decides_between_spans_as_far_away():
+    # both are 0.2 away in L1; the wider one overlaps (0.4, 0.6) by a half, the shifted one not at all
+    spans = torch.tensor([[[0.7, 0.2], [0.5, 0.4]]])
+    assert match(spans, torch.zeros(1, 2, 2), [torch.tensor([[0.4, 0.6]])], LOSS).moments.tolist() == [1]
+
+
 def test_losses_of_one_layer_by_hand():
     spans = torch.tensor([[[[0.5, 0.2], [0.2, 0.2]]]])  # (0.4, 0.6) and (0.1, 0.3)
     logits = torch.zeros(1, 1, 2, 2)

@@ -27,7 +27,7 @@ TINY = MRNetConfig(
 FORMS = {
     "map": {},
     "moments": {"head": "moments"},
-    "match": {"match_space": 4, "contrastive_gain": 2.0, "saliency_gain": 2.0, "decoding": "expected_iou"},
+    "match": {"match_space": 4, "contrastive_gain": 2.0, "saliency_gain": 2.0},
     "standardised": {"features": "standardised", "text_pooling": "attentive"},
     "spiking": {"spiking": "both"},
 }
@@ -125,6 +125,7 @@ def test_queries_of_one_video_are_read_together_only_where_asked_for(make_batch)
     # batch statistics of the map mix rows in training, so the trunk is looked at by moment queries
     head = {"head": "moments"}
     assert not any(changed(False)) and not any(changed(False, queries="multi"))
+    assert not any(changed(True, **head, evaluation_queries="joint"))
     assert not any(changed(True, **head)) and all(changed(True, queries="multi", **head))
     assert all(changed(False, evaluation_queries="joint"))
 

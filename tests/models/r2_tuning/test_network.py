@@ -20,7 +20,7 @@ VARIANTS = [
         "time_endpoints": False,
         "centre_videos": True,
         "foreground_reads_saliency": True,
-        "product": True,
+        "standardise": True,
     },
     {"saliency_of": "frames", "foreground_reads_saliency": True, "point_place": "centre"},
     {"spiking": "both"},
@@ -218,6 +218,16 @@ def test_what_spikes_is_shown_counted_and_has_a_dense_twin(built, layered_batch,
     assert dense.totals["synops"] == 0
 
 
+@pytest.mark.parametrize("spiking", ["none", "both"])
+def test_it_trains_in_mixed_precision(built, layered_batch, spiking):
+    model, batch = built(spiking=spiking).train(), layered_batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch)
+    sum(model.losses(output, batch).values()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert len(model.predict(output, batch)) == 3
+
+
 def test_the_papers_form_has_no_spikes(built, layered_batch):
     model = built()
     assert model.num_timesteps is None and not model.spike_layers()
@@ -241,6 +251,7 @@ def test_presets_and_the_papers_settings_build_a_model(preset):
         ({"num_layers": 0}, "num_layers: expected a number from 1 to 65536, got 0"),
         ({"num_heads": 7}, "num_heads: expected a divisor of width 256, got 7"),
         ({"drop_path": 1.0}, r"drop_path: expected a share in \[0, 1\), got 1.0"),
+        ({"standardise": True}, "standardise: expected false with num_layers=4, of videos on disk"),
         ({"strides": (1, 3)}, r"strides: expected 1 and its doubles, as 1,2,4,8, got \(1, 3\)"),
         ({"centre_radius": 0.0}, "centre_radius: expected a finite number above 0, got 0.0"),
         ({"nms_threshold": 2.0}, "nms_threshold: expected an IoU from 0 to 1, got 2.0"),

@@ -38,6 +38,11 @@ KNOBS = [
     "model.encoding=latency",
     "model.encoding=poisson model.qkv_bn=False",
     "model.loss.rate=30 model.loss.rate_target=0.05",
+    "model.feedback=true model.threshold_spread=0.5 model.loss.rate=30 model.loss.rate_target=0.05",
+    "model.encoding=between",
+    "model.alignment=match model.proposal_current=matched model.proposals_weigh=true model.mrm_gate=rates "
+    "model.loss.saliency=0.5 model.match_words=weighted model.match_features=product",
+    "model.text_fusion=attended model.loss.contrastive_form=symmetric",
 ]
 
 

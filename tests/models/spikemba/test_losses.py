@@ -12,7 +12,7 @@ from snnvtg.models.clipwise.losses import (
     proposal_loss,
 )
 from snnvtg.models.spikemba import SpikeMbaLossConfig, SpikeMbaOutput
-from snnvtg.models.spikemba.losses import contrastive_loss, spike_losses
+from snnvtg.models.spikemba.losses import contrastive_loss, saliency_loss, spike_losses
 
 
 def output_for(batch, **changes):
@@ -24,6 +24,7 @@ def output_for(batch, **changes):
         saliency=torch.ones(shape),
         clips=torch.ones(*shape, 4),
         query=torch.ones(shape[0], 4),
+        words=torch.ones(shape[0], 4),
         spikes=(torch.zeros(2, *shape, 4),),
     )
     return dataclasses.replace(output, **changes)
@@ -77,18 +78,42 @@ def test_contrastive_loss_repaired_pulls_and_printed_pushes(make_batch):
     shape = batch.video_mask.shape
     aligned = width.unsqueeze(1).expand(*shape, 4).expand(2, *shape, 4)
     crossed = aligned.roll(1, 1)
-    for form, wants_aligned in (("infonce", True), ("printed", False)):
+    for form, wants_aligned in (("symmetric", True), ("infonce", True), ("printed", False)):
         config = SpikeMbaLossConfig(contrastive_form=form)
         good, bad = (
-            contrastive_loss(output_for(batch, query=width, spikes=(s,)), batch, config) for s in (aligned, crossed)
+            contrastive_loss(output_for(batch, words=width, spikes=(s,)), batch, config) for s in (aligned, crossed)
         )
         assert (good < bad) == wants_aligned
     # softmax of cosines 1, 0, 0 at τ = 0.07
     expected = math.log(1 + 2 * math.exp(-1 / 0.07))
     config = SpikeMbaLossConfig()
-    assert contrastive_loss(output_for(batch, query=width, spikes=(aligned,)), batch, config).item() == pytest.approx(
+    assert contrastive_loss(output_for(batch, words=width, spikes=(aligned,)), batch, config).item() == pytest.approx(
         expected, abs=1e-6
     )
+
+
+def test_the_same_sentence_elsewhere_in_the_batch_is_no_negative_of_the_symmetric_form(make_batch):
+    batch = make_batch([0, 1, 1])  # the second and third query are the same sentence
+    shape = batch.video_mask.shape
+    pooled, words = torch.eye(3, 4), torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]])
+    spikes = pooled.unsqueeze(1).expand(*shape, 4).expand(2, *shape, 4)
+    output = output_for(batch, words=words, spikes=(spikes,))
+    # cosines: [[1, 0, 0], [0, 1, 1], [0, 0, 0]] over τ = 1; those between the second and the third are left out
+    e = math.exp(1)
+    rows = math.log(e + 2) - 1, math.log(1 + e) - 1, math.log(2)
+    columns = math.log(e + 2) - 1, math.log(1 + e) - 1, math.log(2)
+    config = SpikeMbaLossConfig(contrastive_form="symmetric", contrastive_temperature=1.0)
+    expected = (sum(rows) + sum(columns)) / 6
+    assert contrastive_loss(output, batch, config).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_saliency_loss_asks_the_clips_of_the_moment_to_fire_more(make_batch):
+    batch = make_batch([1])  # five clips, the moment is clips 1, 2, 3
+    spikes = torch.zeros(2, 1, 5, 4)
+    spikes[:, 0, 2] = 1.0  # clip 2 fires at rate 1, the others at 0
+    loss = saliency_loss(output_for(batch, spikes=(spikes,)), batch, SpikeMbaLossConfig(saliency_temperature=0.5))
+    expected = math.log(4 + math.exp(2)) - math.log(2 + math.exp(2))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_printed_contrastive_loss_is_clamped_for_one_sample(make_batch):
@@ -104,6 +129,8 @@ def test_entropy_loss_by_hand(make_batch):
     graded = dataclasses.replace(batch, saliency=torch.tensor([[0.0, 1, 2, 1, 0]]))
     loss = entropy_loss(output_for(graded), graded, SpikeMbaLossConfig())
     assert loss.item() == pytest.approx(math.log(5 / 3) + math.log(5), rel=1e-5)
+    loss = entropy_loss(output_for(graded), graded, SpikeMbaLossConfig(entropy_levels="mean"))
+    assert loss.item() == pytest.approx((math.log(5 / 3) + math.log(5)) / 2, rel=1e-5)
 
 
 def test_entropy_loss_counts_the_clips_under_a_foreign_query(make_batch):

@@ -19,6 +19,19 @@ VARIANTS = [
     {"encoding": "latency", "num_timesteps": 1},
     {"encoding": "latency", "attention_order": "values"},
     {"qkv_bn": False, "attention_order": "values", "position": "none"},
+    {"text_fusion": "attended", "mrm_gate": "rates", "proposals_weigh": True, "time_endpoints": False},
+    {"alignment": "match", "centre_videos": True},
+    {"feedback": True, "threshold_spread": 0.5},
+    {"encoding": "between", "feedback": True, "slot_position": "prefix"},
+    {"encoding": "between"},
+    {
+        "alignment": "match",
+        "match_features": "normed",
+        "match_neighbours": 3,
+        "match_words": "weighted",
+        "num_slots": 0,
+    },
+    {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
 ]
 
 
@@ -45,7 +58,7 @@ def test_a_query_alone_gives_what_it_gives_in_a_padded_batch(tiny, make_batch, c
 def test_gradient_reaches_every_parameter(tiny, make_batch, changes):
     model = built(tiny, **changes).train()
     output = model(make_batch())
-    parts = (output.foreground_logits, output.boundaries, output.saliency, *output.spikes)
+    parts = (output.foreground_logits, output.boundaries, output.saliency, output.words, *output.spikes)
     sum((part * torch.randn_like(part)).sum() for part in parts).backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     # a bias in front of a batch normalisation has no effect; neither has a shift of all attention scores

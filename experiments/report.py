@@ -1,0 +1,6 @@
+"""One HTML page of everything in reports/."""
+
+from snnvtg.cli import start
+
+if __name__ == "__main__":
+    start("report")
