@@ -5,12 +5,9 @@ from torch import Tensor, nn
 
 from snnvtg.layers.mamba import Mamba, MambaConfig
 from snnvtg.layers.positions import LearnedPositions
-from snnvtg.layers.projection import FeatureDropout, InputProjection, normed_projection
+from snnvtg.layers.projection import InputProjection, LinearPath, normed_projection
 from snnvtg.models.mamfusion.config import MamFusionConfig
 from snnvtg.models.mamfusion.gaussian import AttentionUnit, GaussianBlock
-
-START = 0.1
-"""share of the network beside the linear path at first"""
 
 
 def segment_weights(valid_mask: Tensor, num_segments: int) -> Tensor:
@@ -64,10 +61,9 @@ class Branch(nn.Module):
     def __init__(self, config: MamFusionConfig, in_width: int, length: int):
         super().__init__()
         self.rows = InputRows(config, in_width, length)
-        self.direct = self.gain = None
+        self.direct = None
         if config.linear_path:
-            self.drop, self.direct = FeatureDropout(config.input_dropout), nn.Linear(in_width, config.width, bias=False)
-            self.gain = nn.Parameter(torch.tensor(START))
+            self.direct = LinearPath(in_width, config.width, config.input_dropout)
 
     def encode(self, x: Tensor, valid_mask: Tensor) -> Tensor:
         """The network: x (B, L, in), valid_mask (B, L) -> (B, L, d)."""
@@ -78,7 +74,7 @@ class Branch(nn.Module):
         encoded = self.encode(x, valid_mask)
         if self.direct is None:
             return encoded
-        return self.direct(self.drop(self.rows.project.standardised(x))) + self.gain * encoded
+        return self.direct(self.rows.project.standardised(x), encoded)
 
 
 class VideoBranch(Branch):

@@ -153,7 +153,7 @@ def test_the_linear_path_adds_a_linear_map_of_the_standardised_inputs(small_mode
     project = model.words.rows.project
     project.fit(torch.full((5,), 0.5), torch.full((5,), 2.0))
     words, mask = model.encode_words(batch)
-    expected = (batch.text - 0.5) / 2 @ model.words.direct.weight.T + 0.1 * model.words.encode(batch.text, mask)
+    expected = (batch.text - 0.5) / 2 @ model.words.direct.map.weight.T + 0.1 * model.words.encode(batch.text, mask)
     torch.testing.assert_close(words, expected)
     with pytest.raises(InputError, match="linear_path: needs projection=standardised, got paper"):
         MamFusionConfig(linear_path=True)
