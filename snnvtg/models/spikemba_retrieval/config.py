@@ -25,11 +25,9 @@ class SpikeMbaRetrievalConfig(SpikeMbaConfig):
         if not 0 <= self.clip_weight <= 1:
             raise InputError(f"clip_weight: expected a share in [0, 1], got {self.clip_weight}")
         for name, wanted in (("alignment", "none"), ("proposal_current", "printed"), ("proposals_weigh", False)):
-            if getattr(self, name) != wanted:
-                given = getattr(self, name)
-                raise InputError(
-                    f"{name}: {given} needs the query in the video's blocks; expected {wanted} in retrieval"
-                )
+            given = getattr(self, name)
+            if given != wanted:
+                raise InputError(f"{name}: expected {wanted}, got {given}: in retrieval no video hears the query")
 
 
 CONFIGS = {

@@ -7,6 +7,7 @@ import torch
 from snnvtg.errors import InputError
 from snnvtg.models import model_class
 from snnvtg.models.spikemba_retrieval import SpikeMbaRetrieval, SpikeMbaRetrievalConfig
+from snnvtg.neurons import LIFParameters
 from snnvtg.training.evaluation import video_scores
 
 SIZES = {"width": 16, "num_blocks": 2, "num_timesteps": 3, "num_heads": 2, "num_slots": 2, "state_size": 4}
@@ -62,7 +63,7 @@ def test_a_video_is_encoded_alike_whatever_is_asked(make_batch):
 
 def test_the_spikes_say_which_clips_speak_for_the_video(make_batch):
     batch = make_batch()
-    model = warmed(batch)
+    model = warmed(batch, lif=LIFParameters(v_threshold=0.2))
     fired = []
     handle = model.blocks[-1].ssd.register_forward_hook(lambda _, __, spikes: fired.append(spikes))
     videos = model.index(batch)
