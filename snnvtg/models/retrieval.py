@@ -3,7 +3,7 @@
 Q queries · V videos of M segments or L clips · d width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -50,9 +50,15 @@ class PairScores:
         mask (V, M): clips that are none match with −inf.
         """
         clip_dots = torch.einsum("qd,vmd->qvm", queries, clips)
-        if mask is not None:
-            clip_dots = clip_dots.masked_fill(~mask, -torch.inf)
-        return cls._normed(clip_dots, queries @ frames.T, _norm(queries).unsqueeze(1), _norm(clips), _norm(frames))
+        scores = cls._normed(clip_dots, queries @ frames.T, _norm(queries).unsqueeze(1), _norm(clips), _norm(frames))
+        if mask is None:
+            return scores
+        none = ~mask  # after the division, whose gradient would be NaN
+        return replace(
+            scores,
+            clip_dots=scores.clip_dots.masked_fill(none, -torch.inf),
+            clip_cosines=scores.clip_cosines.masked_fill(none, -torch.inf),
+        )
 
     @classmethod
     def of_pairs(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "PairScores":
