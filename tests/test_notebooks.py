@@ -9,7 +9,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "notebooks"
 TOURS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 LARGEST = 250_000
-"""bytes of a notebook; PNGs of 96 colours (`Image.quantize`) are a third as large as matplotlib's"""
+"""bytes of a notebook; PNGs of 255 colours (Pillow, `quantize`) are a third as large as those of matplotlib"""
 OF_A_MACHINE = re.compile(r"/(?:home|root|tmp|work|usr|opt|Users)/|[A-Z]:\\\\")
 
 
