@@ -76,7 +76,7 @@ def _parsed(options: type[Options], description: str | None) -> Options:
 
 
 def _in_one_line(box: str) -> str:
-    """What a box of the parser's says, without its frame, its title and its advice; in ASCII it has rules for a frame."""
+    """What a box of the parser's says, without frame, title and advice; in ASCII it has rules for a frame."""
     parts: list[list[str]] = [[]]
     for line in box.splitlines():
         words = line.strip().strip("│").strip()
