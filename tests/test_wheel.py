@@ -55,7 +55,7 @@ def test_every_file_that_is_no_python_is_in_the_wheel(wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("snnvtg/")}
     assert packed == there
     suffixes = {Path(name).suffix for name in packed}
-    assert suffixes == {".py", ".cpp", ".hpp", ".json", ".yaml", ".pt", ".npz", ".txt"}
+    assert suffixes == {".py", ".cpp", ".hpp", ".json", ".yaml", ".pt", ".npz", ".txt", ".j2", ".css", ".js"}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,8 @@ def test_the_commands_start(installed, arguments, shown):
 
 def test_a_models_own_sweeps_are_found(installed):
     status, said, _ = installed(sys.executable, "-m", "snnvtg", "ablation", "--sweeps", "table5")
-    assert status == 2 and "SpikeMba has distractors, figure3, neuron, spiking, surrogates, table4, timesteps" in said
+    known = sorted(path.stem for path in (PACKAGE / "models/spikemba/sweeps").glob("*.yaml"))
+    assert status == 2 and f"SpikeMba has {', '.join(known)}\n" in said
 
 
 def test_a_model_is_trained_and_provenance_names_no_commit_of_another_project(installed):

@@ -22,7 +22,7 @@ class _OnTensors(nn.Module):
     def forward(self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
         given = {"video": video, "video_mask": video_mask, "text": text, "text_mask": text_mask}
         out = self.model(replace(self.batch, **given))
-        return out.foreground_logits, out.boundaries, out.saliency, out.clips, out.query, *out.spikes
+        return out.foreground_logits, out.boundaries, out.saliency, out.clips, out.query, out.words, *out.spikes
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def graphed(model: SpikeMba, batch: Batch, training: bool, precision: str) -> Ca
         run = torch.cuda.make_graphed_callables(_OnTensors(model, batch), given)
 
     def replay(batch: Batch) -> SpikeMbaOutput:
-        foreground, boundaries, saliency, clips, query, *spikes = run(*given)
-        return SpikeMbaOutput(foreground, boundaries, saliency, clips, query, tuple(spikes))
+        foreground, boundaries, saliency, clips, query, words, *spikes = run(*given)
+        return SpikeMbaOutput(foreground, boundaries, saliency, clips, query, words, tuple(spikes))
 
     return replay

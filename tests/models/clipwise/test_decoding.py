@@ -13,7 +13,7 @@ def test_windows_stand_around_their_clips_in_order_of_score(make_batch):
     boundaries = torch.full((1, 5, 2), 0.25)
     boundaries[0, 1] = torch.tensor([1.0, 0.5])  # centre 1.5: clips 0.5 to 2.0, seconds 1 to 4
     boundaries[0, 3] = torch.tensor([0.5, 3.0])  # centre 3.5: clips 3.0 to 6.5, cut at 9 s
-    output = ClipwiseOutput(logits, boundaries, torch.eye(5)[:1], torch.ones(1, 5, 2), torch.ones(1, 2))
+    output = ClipwiseOutput(logits, boundaries, torch.eye(5)[:1], torch.ones(1, 5, 2), *torch.ones(2, 1, 2))
     (prediction,) = predict_windows(output, batch)
     first, second = prediction.pred_relevant_windows[:2]
     assert first[:2] == (6.0, 9.0)
@@ -55,7 +55,7 @@ def test_padding_gives_no_window(make_batch):
     batch = make_batch()
     logits = torch.where(batch.video_mask, -3.0, 9.0)
     ones = torch.ones(*logits.shape, 2)
-    output = ClipwiseOutput(logits, ones, torch.ones(logits.shape), ones, torch.ones(3, 2))
+    output = ClipwiseOutput(logits, ones, torch.ones(logits.shape), ones, *torch.ones(2, 3, 2))
     for prediction, query in zip(predict_windows(output, batch), batch.queries, strict=True):
         assert all(0 <= start < end <= query.duration for start, end, _ in prediction.pred_relevant_windows)
         assert max(score for *_, score in prediction.pred_relevant_windows) < 0.5
