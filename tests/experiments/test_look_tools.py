@@ -43,14 +43,14 @@ def test_power_needs_two_seeds(table):
 
 
 def test_auc_counts_pairs_and_ties_half():
-    tool = runpy.run_path(str(EXPERIMENTS / "tools/proposals.py"))
+    tool = runpy.run_path(str(EXPERIMENTS / "benchmarks/proposals.py"))
     inside = torch.tensor([True, True, False, False])
     # pairs (3, 1) (3, 2) (2, 1) won, (2, 2) tied
     assert tool["auc"](torch.tensor([3.0, 2, 1, 2]), inside) == 3.5 / 4
 
 
 def test_other_words_are_of_another_moment_of_the_same_video():
-    tool = runpy.run_path(str(EXPERIMENTS / "tools/proposals.py"))
+    tool = runpy.run_path(str(EXPERIMENTS / "benchmarks/proposals.py"))
     asked = [("a", "run", 0), ("a", "sit", 1), ("a", "rest", 1), ("b", "run", 0), ("b", "go", 0)]
     queries = tuple(Query(i, text, vid, 4.0, ((float(t), 2.0),)) for i, (vid, text, t) in enumerate(asked))
     texts = tuple(np.full((1, 1), i, np.float32) for i in range(5))

@@ -21,10 +21,10 @@ from snnvtg.models.mamfusion.branches import TextBranch, VideoBranch, segment_we
 from snnvtg.models.mamfusion.config import MamFusionConfig
 from snnvtg.models.mamfusion.fusion import BatchFusion, PairFusion
 from snnvtg.models.mamfusion.losses import mamfusion_losses
-from snnvtg.models.mamfusion.output import EncodedVideos, MamFusionOutput, PairScores
+from snnvtg.models.mamfusion.output import EncodedVideos, MamFusionOutput
 from snnvtg.models.mamfusion.presets import CONFIGS, PAPER, TRAININGS
 from snnvtg.models.mamfusion.spiking import SpikingHead
-from snnvtg.models.retrieval import VideoVectors, best_moments, distinct_videos
+from snnvtg.models.retrieval import PairScores, VideoVectors, best_moments, distinct_videos
 from snnvtg.records import Batch, Prediction
 
 

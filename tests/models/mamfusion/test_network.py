@@ -123,7 +123,7 @@ def test_every_parameter_is_trained(small_model, make_batch, fusion, spiking):
     model = small_model(fusion=fusion, spiking=spiking).train()
     batch = make_batch([0, 1, 2, 0])
     sum(model.losses(model(batch), batch).values()).backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 
 def test_the_spiking_heads_give_rates_in_steps_of_1_over_t(small_model, make_batch):
@@ -146,6 +146,17 @@ def test_the_inputs_are_standardised_where_the_projection_asks_for_it(small_data
     for branch in (model.clips, model.frames):
         assert branch.rows.project.mean.abs().sum() > 0
     MamFusion(replace(config, projection="paper"), 6, 5).fit(small_data.train)  # has nothing to fit
+
+
+def test_the_linear_path_adds_a_linear_map_of_the_standardised_inputs(small_model, make_batch):
+    model, batch = small_model(linear_path=True, projection="standardised"), make_batch()
+    project = model.words.rows.project
+    project.fit(torch.full((5,), 0.5), torch.full((5,), 2.0))
+    words, mask = model.encode_words(batch)
+    expected = (batch.text - 0.5) / 2 @ model.words.direct.map.weight.T + 0.1 * model.words.encode(batch.text, mask)
+    torch.testing.assert_close(words, expected)
+    with pytest.raises(InputError, match="linear_path: needs projection=standardised, got paper"):
+        MamFusionConfig(linear_path=True)
 
 
 def test_it_is_chosen_by_ranks_over_the_whole_split(small_model, small_data):

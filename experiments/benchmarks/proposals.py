@@ -1,6 +1,6 @@
 """Do the spikes propose the moment, and does it move with the query? AUC of r_i and the proposal set, level by level.
 
-    python experiments/tools/proposals.py runs/.../finished.pt --data FOLDER --split val
+    python experiments/benchmarks/proposals.py runs/.../finished.pt --data FOLDER --split val
 
 Every query is asked as it is and, where its video has one with another moment, with the words of another query of the
 same video; both against the own moment. A detector that follows the query does worse with the other's words.
