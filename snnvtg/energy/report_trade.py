@@ -48,12 +48,12 @@ def retrained(sweep: Path, metric: str) -> pd.DataFrame:
         means = means.assign(low=means[metric] - spread, high=means[metric] + spread).reset_index()
     except (
         OSError,
-        KeyError,
+        LookupError,
+        ArithmeticError,
         StopIteration,
         TypeError,
         ValueError,
-        OverflowError,
-    ) as error:  # pandas' own errors are ValueErrors
+    ) as error:  # pandas' are the last
         expected = f"num_timesteps, energy_pj and {metric}"
         raise InputError(
             f"{sweep}: expected the CSV of experiments/timestep_sweep.py, with {expected} ({first_line(error)})"
