@@ -210,6 +210,11 @@ class SpikeMba(ClipwiseModel):
             nn.init.constant_(self.proposal_readout.weight, READOUT / config.width)
             nn.init.zeros_(self.proposal_readout.bias)
 
+    @staticmethod
+    def pools_words(config: SpikeMbaConfig) -> bool:
+        """As ClipwiseModel; L_con compares the spikes with them."""
+        return ClipwiseModel.pools_words(config) or (config.use_ssd and config.loss.contrastive > 0)
+
     def forward(self, batch: Batch) -> SpikeMbaOutput:
         """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""
         if not (self.training and self.config.loss.rate):
