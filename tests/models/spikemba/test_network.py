@@ -32,6 +32,7 @@ VARIANTS = [
         "num_slots": 0,
     },
     {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
+    {"alignment": "match", "proposals_weigh": True, "proposals_replace": True, "use_ssd": False},
 ]
 
 
@@ -132,3 +133,11 @@ def test_it_runs_in_mixed_precision(tiny, make_batch):
             output = model(batch)
     mask = batch.video_mask
     torch.testing.assert_close(output.boundaries.float()[mask], expected.boundaries[mask], rtol=0.1, atol=0.3)
+
+
+def test_proposals_stand_in_for_the_cosine_where_there_is_a_detector(tiny):
+    settings = {"proposals_weigh": True, "proposals_replace": True}
+    assert built(tiny, **settings).saliency_gain is None
+    assert built(tiny, **settings, use_ssd=False).saliency_gain is not None
+    with pytest.raises(InputError, match="proposals_replace: expected false where proposals_weigh is false"):
+        built(tiny, proposals_replace=True)
