@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import snnvtg
+from snnvtg.interrupts import answered
 
 MAMBA_BUILD = (
     "pip install setuptools wheel packaging ninja einops && "
@@ -211,4 +212,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with answered(lambda: "it writes no file; run it again"):
+        sys.exit(main())

@@ -239,6 +239,21 @@ def test_killed_at_random_moments(tmp_path, arguments, moments, written):
         assert interrupting.equal(ours, theirs) if comparable else ours.read_bytes() == theirs.read_bytes(), name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [TRAIN, SWEEP, ABLATION, ["ground.py", "--json", "answer.json"]],
+    ids=["training", "sweep", "ablation", "ground"],
+)
+def test_signalled_at_random_moments(tmp_path, arguments):
+    _folder(tmp_path / "data")
+    (tmp_path / "whole").mkdir()
+    began = time.monotonic()
+    assert Running(tmp_path / "whole", *arguments).end()[0] == 0
+    longest = time.monotonic() - began
+    assert not interrupting.signalled_at_random(tmp_path, arguments, 10, 0, longest)
+
+
 def _folder(folder: Path) -> None:
     """A data set of 400 videos, 8 of them asked for, and a sweep's file."""
     (folder / "features/clip").mkdir(parents=True)

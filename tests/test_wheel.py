@@ -55,7 +55,7 @@ def test_every_file_that_is_no_python_is_in_the_wheel(wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("snnvtg/")}
     assert packed == there
     suffixes = {Path(name).suffix for name in packed}
-    assert suffixes == {".py", ".cpp", ".hpp", ".json", ".yaml", ".pt", ".npz", ".txt"}
+    assert suffixes == {".py", ".cpp", ".hpp", ".json", ".yaml", ".pt", ".npz", ".txt", ".j2", ".css", ".js"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ def run(options: type[Options], main: Callable[[Options], None], description: st
         try:
             _refuse_replaced(options, sys.argv[1:])
             with _flushed():
-                given = tyro.cli(options, description=description)
+                given = _parsed(options, description)
             common = given if isinstance(given, CommandOptions) else common  # a benchmark has its own
             common.check()
             _refuse_absent(given)
@@ -61,6 +61,32 @@ def run(options: type[Options], main: Callable[[Options], None], description: st
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
+
+
+def _parsed(options: type[Options], description: str | None) -> Options:
+    """The command line as `options`; InputError where the parser refuses it, with what it says in one line."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(options, description=description)
+    except SystemExit as end:
+        if end.code == 2:
+            raise InputError(_in_one_line(said.getvalue())) from None
+        raise
+
+
+def _in_one_line(box: str) -> str:
+    """What a box of the parser's says, without frame, title and advice; in ASCII it has rules for a frame."""
+    parts: list[list[str]] = [[]]
+    for line in box.splitlines():
+        words = line.strip().strip("│").strip()
+        if words.startswith(("╭", "╰")) or not words.strip("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(words)
+    said = [" ".join(" ".join(part).split()) for part in parts if part]
+    framed = box.lstrip().startswith("╭")  # then the title is in the frame
+    return f"{said[0 if framed or len(said) == 1 else 1]:.300} (--help lists the options)"
 
 
 @contextmanager

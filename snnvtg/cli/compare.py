@@ -49,7 +49,7 @@ def main(options: Options) -> None:
     import numpy as np
     import pandas as pd
 
-    from snnvtg.applications.scoring import scorer
+    from snnvtg.applications.scoring import notes, scorer
     from snnvtg.metrics.intervals import paired_comparison
     from snnvtg.reporting import write_csv
     from snnvtg.terminal import table_text
@@ -58,9 +58,15 @@ def main(options: Options) -> None:
         check_writable(options.out)
     kind, read, evaluation = scorer(options.dataset, options.task)
     queries = kind.read(options.annotations)
-    first, second = (
-        [evaluation.per_query(read(path), queries) for path in paths] for paths in (options.first, options.second)
-    )
+
+    def values(path: Path) -> dict[str, np.ndarray]:
+        predictions = read(path)
+        found = evaluation.per_query(predictions, queries)
+        for line in notes(predictions, queries, kind, options.task):
+            print(f"note: {path}: {line}")
+        return found
+
+    first, second = ([values(path) for path in paths] for paths in (options.first, options.second))
     vids = [query.vid for query in queries]
     rows = []
     for name in first[0]:

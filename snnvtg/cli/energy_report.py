@@ -80,7 +80,8 @@ class Options(CheckpointOptions, DataOptions):
 
     def kept(self) -> str:
         """As CommandOptions: the demo's epochs, and files that may be of different runs."""
-        trained = f"; epochs of the demo are kept in {self.runs}" if self.checkpoint is None else ""
+        demo = self.checkpoint is None and self.network is None
+        trained = f"; epochs of the demo are kept in {self.runs}" if demo else ""
         return f"no file in {self.out} is half written, but some may be of an earlier run{trained}; run it again"
 
 

@@ -7,7 +7,8 @@
 
 About a second for the QVHighlights val split. metrics.json has the official layout, key names and rounding;
 `--per-query FILE.csv` writes each query's values beside it, and the table printed has 95 % bootstrap intervals over
-videos (queries of one video are resampled together).
+videos (queries of one video are resampled together). Answers that can mean nothing (windows that are reversed, negative
+or beyond their video, saliency of another length, another video's id) are counted as they are, and noted.
 
 `--task video_retrieval` (PRVR) asks which video holds the moment: lines `{qid, pred_videos: [[vid, score], …]}`, of the
 whole collection or its best part, against all videos of the annotations; ties and videos not listed count against the
@@ -47,7 +48,7 @@ def main(options: Options) -> None:
     """Score, write, print."""
     import pandas as pd
 
-    from snnvtg.applications.scoring import scorer
+    from snnvtg.applications.scoring import notes, scorer
     from snnvtg.metrics.intervals import bootstrap_interval
     from snnvtg.reporting import write_csv, write_text
 
@@ -57,6 +58,8 @@ def main(options: Options) -> None:
     queries = kind.read(options.annotations)
     predictions = read(options.submission)
     figures = evaluation.figures(predictions, queries)
+    for line in notes(predictions, queries, kind, options.task):
+        print(f"note: {line}")
     values = evaluation.per_query(predictions, queries)
     # byte for byte what the official evaluator writes
     write_text(json.dumps(figures, indent=4), options.out)

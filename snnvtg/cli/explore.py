@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import CheckpointOptions, DataOptions
+from snnvtg.cli.words import said_of_words
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 
@@ -92,8 +93,11 @@ def encoded(options: Options, words: str, checkpoint: "Checkpoint") -> "np.ndarr
         found = sorted(options.data.glob("glove*.txt")) if options.data else []
         if len(found) != 1:
             raise InputError("--queries: words of your own need the text encoder of training; name it with --text")
-    encoder = text_source(options.text or str(found[0]), [words, *filter(None, checkpoint.text_marks)])
-    return encode_query(encoder, Query("asked", words, "", 1.0), checkpoint, options.file())
+    source = options.text or str(found[0])
+    encoder = text_source(source, [words, *filter(None, checkpoint.text_marks)])
+    vectors = encode_query(encoder, Query("asked", words, "", 1.0), checkpoint, options.file())
+    print(said_of_words(words, vectors, source), end="")
+    return vectors
 
 
 def start() -> None:

@@ -8,16 +8,17 @@ The page needs no network and no server. Every number says where it comes from: 
 one click away. The same files give the same page, byte for byte. Half a minute.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from snnvtg.cli.command import run
+from snnvtg.cli.command import CommandOptions, run
 from snnvtg.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(CommandOptions):
     """Build the page, or draw the figures again."""
 
     reads: ClassVar[dict[str, str]] = {"reports": "no such folder; expected tables of the experiments in it"}
@@ -46,12 +47,14 @@ def main(options: Options) -> None:
 def redraw(folder: Path) -> None:
     """Every figure that the tables of `folder` allow, beside its table."""
     from snnvtg.page.drawings import drawings
+    from snnvtg.page.recordings import recorded_figures
     from snnvtg.page.sources import read_sources
     from snnvtg.reporting import save_both
 
-    for drawing in drawings(read_sources(folder)):
-        save_both(drawing.figure, folder / f"{drawing.name}.png")
-        print(f"drew {folder / drawing.name}.png and .svg")
+    drawn = ((drawing.name, drawing.figure) for drawing in drawings(read_sources(folder)))
+    for name, figure in itertools.chain(drawn, recorded_figures(folder)):
+        save_both(figure, folder / f"{name}.png")
+        print(f"drew {folder / name}.png and .svg")
 
 
 def start() -> None:

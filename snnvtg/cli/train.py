@@ -17,6 +17,7 @@ submission.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, ModelOptions
@@ -36,6 +37,9 @@ class Options(DataOptions, ModelOptions):
     backend: str = "auto"
     """LIF backend of the measurement"""
     device: str = "cpu"
+    live: Literal["none", "csv", "tensorboard"] = "none"
+    """watch it while it trains: losses, firing rates by layer and validation figures of each epoch in OUT/live.csv, or
+    in OUT for TensorBoard"""
     out: Path = Path("runs/train")
     """folder of checkpoints and metrics"""
 
@@ -62,6 +66,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.measurement import parameter_count
     from snnvtg.terminal import figures_text
     from snnvtg.training import train
+    from snnvtg.training.live import watcher
 
     check_device(options.device)
     steps = () if options.timesteps is None else (f"model.num_timesteps={options.timesteps}",)
@@ -70,7 +75,8 @@ def main(options: Options) -> None:
     check_writable(options.out / "metrics.json")
     data = trial.data.load()
     torch.manual_seed(options.seed)
-    checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=options.device)
+    watch = watcher(options.live, options.out)
+    checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=options.device, watch=watch)
     model = checkpoint.build().to(options.device)
     model.num_timesteps = trial.inference.num_timesteps or model.num_timesteps
     costs, found = measure_model(model, getattr(data, options.split), trial.inference, (), options.seed, options.device)

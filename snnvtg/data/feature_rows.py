@@ -1,15 +1,13 @@
 """Rows of one feature file of any length, read a slice at a time, so that memory does not grow with the video."""
 
-import io
-import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from snnvtg.data.arrays import MOST_ROWS, Header, check_size, copy_numbers, opened
 from snnvtg.data.features import FLOW, RGB, SUFFIXES, check_finite_rows
 from snnvtg.data.hdf5 import is_hdf5, read_dataset
 from snnvtg.errors import InputError
@@ -55,34 +53,17 @@ def _beside(first: FeatureRows, second: FeatureRows) -> FeatureRows:
 def _map(path: Path) -> np.ndarray:
     if path.is_file() and path.suffix not in SUFFIXES:
         raise InputError(f"{path}: no feature file by its name; expected an .npz or .npy file")
-    try:
-        with path.open("rb") as file:
-            if path.suffix == ".npz":
-                return _unpacked(file, path)
-        return _plain(np.load(path, mmap_mode="r", allow_pickle=False))
-    except InputError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{path}: cannot be read ({reason}); expected an .npz or .npy file") from None
-    except Exception as error:  # zlib.error, BadZipFile, and what a damaged header makes numpy's parser raise
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged or not an {path.suffix} file ({said}); extract or copy it again") from None
-
-
-def _unpacked(file: io.BufferedReader, path: Path) -> np.ndarray:
-    with zipfile.ZipFile(file) as archive:
-        if "features.npy" not in archive.namelist():
-            keys = ", ".join(name.removesuffix(".npy") for name in archive.namelist()) or "none"
-            raise InputError(f"{path}: no key 'features'; keys there: {keys}")
+    with opened(path, "features") as (header, file, stored):
+        check_size(header, path, MOST_ROWS, stored)
+        if path.suffix == ".npy":
+            return _memory_map(path, header, file.tell())
         # the mapping keeps the unlinked file alive
-        with archive.open("features.npy") as packed, tempfile.NamedTemporaryFile(suffix=".npy") as scratch:
-            shutil.copyfileobj(packed, scratch)
+        with tempfile.NamedTemporaryFile(suffix=".npy") as scratch:
+            copy_numbers(file, header, scratch)
             scratch.flush()
-            return _plain(np.load(scratch.name, mmap_mode="r", allow_pickle=False))
+            return _memory_map(Path(scratch.name), header, 0)
 
 
-def _plain(loaded: np.ndarray) -> np.ndarray:
-    if not isinstance(loaded, np.ndarray):
-        raise ValueError("an archive under another name")
-    return loaded
+def _memory_map(path: Path, header: Header, offset: int) -> np.ndarray:
+    order = "F" if header.fortran else "C"
+    return np.memmap(path, header.dtype, "r", offset, header.shape, order) if header.nbytes else np.empty(header.shape)

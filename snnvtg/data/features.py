@@ -1,12 +1,11 @@
 """Video features as the field stores them: per backbone a folder of `{vid}.npz` (key `features`) or `.npy`, or HDF5."""
 
-import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from snnvtg.data.arrays import MOST_ROWS, read_array
 from snnvtg.data.hdf5 import holds, is_hdf5, read_dataset
 from snnvtg.errors import InputError
 
@@ -83,16 +82,19 @@ def check_source(folder: Path) -> None:
         raise InputError(f"{folder}: no such {kind}; expected features, one {{vid}}.npz or .npy per video, or HDF5")
 
 
-def read_features(path: Path) -> np.ndarray:
-    """One file's features (L, D) float32; L, D > 0 and every number finite, else InputError naming the file."""
+def read_features(path: Path, rows: int = MOST_ROWS) -> np.ndarray:
+    """One file's features (L, D) float32; L, D > 0 and every number finite, else InputError naming the file.
+
+    `rows`: the most that the video can have (`arrays.most_rows`); a file that says it has more is not read.
+    """
     flow = path.with_name(path.name.removesuffix(RGB) + FLOW)
     if path.name.endswith(RGB) and flow.is_file():
         # one backbone in two files: joined first, normalised as one
-        halves = [_checked(read_array(half, "features"), half) for half in (path, flow)]
+        halves = [_checked(read_array(half, "features", rows=rows), half) for half in (path, flow)]
         return np.concatenate([half[: min(map(len, halves))] for half in halves], axis=1)
     if is_hdf5(path.parent):
-        return _checked(read_dataset(path.parent, path.name), path)
-    return _checked(read_array(path, "features"), path)
+        return _checked(read_dataset(path.parent, path.name, rows), path)
+    return _checked(read_array(path, "features", rows=rows), path)
 
 
 def _checked(array: np.ndarray, path: Path) -> np.ndarray:
@@ -115,39 +117,6 @@ def check_finite_rows(array: np.ndarray, path: Path, first: int = 0) -> np.ndarr
         row = first + int(np.argmin(finite))
         raise InputError(f"{path}: NaN or infinite features, first in row {row}; extract it again or drop its queries")
     return array
-
-
-def read_array(path: Path, *keys: str) -> np.ndarray:
-    """The array of an .npz under the first of `keys` it has, or that of an .npy; InputError unless real numbers."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected an .npz or .npy file") from None
-    try:
-        loaded = np.load(io.BytesIO(data), allow_pickle=False)
-        if path.suffix == ".npz":
-            there = [key for key in keys if key in loaded]
-            if not there:
-                raise InputError(f"{path}: no key {keys[0]!r}; keys there: {', '.join(loaded) or 'none'}")
-            loaded = loaded[there[0]]
-    except InputError:
-        raise
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        SyntaxError,
-    ) as error:
-        raise InputError(f"{path}: damaged or not an {path.suffix} file ({error}); extract or copy it again") from None
-    except Exception as error:  # zlib.error, and what a fuzzed header makes numpy's parser raise
-        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); extract or copy it again") from None
-    if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
-        raise InputError(f"{path}: does not hold an array of real numbers; extract or copy it again")
-    return loaded
 
 
 def check_widths(widths: dict[str, tuple[int, Path]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from snnvtg.data.annotations import read_annotations
+from snnvtg.data.arrays import most_rows
 from snnvtg.data.dataset import DataSplits, GroundingDataset
 from snnvtg.data.encoders import find_encoder
 from snnvtg.data.features import check_source, check_widths, feature_file, join_backbones, normalise, read_features
@@ -158,7 +159,7 @@ def load_videos(queries: Sequence[Query], folders: Sequence[Path], clip_length: 
     parts: dict[str, list[np.ndarray]] = {vid: [] for vid in durations}
     for folder in folders:
         files = {vid: feature_file(folder, vid) for vid in durations}
-        arrays = {vid: read_features(path) for vid, path in files.items()}
+        arrays = {vid: read_features(path, most_rows(durations[vid])) for vid, path in files.items()}
         check_widths({vid: (arrays[vid].shape[1], files[vid]) for vid in files})
         check_lengths(durations, {vid: (len(arrays[vid]), files[vid]) for vid in files}, clip_length)
         for vid, array in arrays.items():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snnvtg.data.arrays import MOST_ROWS, Header, check_size
 from snnvtg.errors import InputError
 
 SUFFIXES = (".h5", ".hdf5")
@@ -25,8 +26,11 @@ def holds(file: Path, vid: str) -> bool:
             raise InputError(f"{file}: damaged ({_line(error)}); copy the file again") from None
 
 
-def read_dataset(file: Path, vid: str) -> np.ndarray:
-    """The array of `vid`: its data set, or the only one in its group. InputError where it cannot be read."""
+def read_dataset(file: Path, vid: str, rows: int = MOST_ROWS) -> np.ndarray:
+    """The array of `vid`: its data set, or the only one in its group. InputError where it cannot be read.
+
+    `rows`: the most that the video can have; a data set that says it has more is not read.
+    """
     place = f"{file}/{vid}"
     with _open(file) as content:
         try:
@@ -36,6 +40,7 @@ def read_dataset(file: Path, vid: str) -> np.ndarray:
                 if len(names) != 1:
                     raise InputError(f"{place}: {len(names)} data sets ({', '.join(names) or 'none'}); expected one")
                 node = node[names[0]]
+            check_size(Header(node.shape, node.dtype, fortran=False), place, rows, node.id.get_storage_size())
             return np.asarray(node[()])
         except InputError:
             raise

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.data.features import check_finite_rows, feature_file, read_array
+from snnvtg.data.arrays import read_array
+from snnvtg.data.features import check_finite_rows, feature_file
 from snnvtg.data.hdf5 import is_hdf5
 from snnvtg.errors import InputError
 

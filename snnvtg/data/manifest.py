@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snnvtg.data.annotations import check_unique, parse_query, read_jsonl
+from snnvtg.data.arrays import most_rows
 from snnvtg.data.features import check_source, feature_file, join_backbones, normalise, read_features
 from snnvtg.data.folder import checksum, lengths_disagree
 from snnvtg.data.text import GloveText, tokenise
@@ -158,7 +159,7 @@ def _check_features(
             faults.append(_fault(error, "missing"))
             continue
         try:
-            arrays[vid] = read_features(path)
+            arrays[vid] = read_features(path, most_rows(duration))
         except InputError as error:
             faults.append(_fault(error, "features"))
             continue

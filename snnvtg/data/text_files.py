@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from snnvtg.data.features import check_file_name, check_finite_rows, normalise, read_array
+from snnvtg.data.arrays import read_array
+from snnvtg.data.features import check_file_name, check_finite_rows, normalise
 from snnvtg.data.layered import TEXT_AXES, read_layers
 from snnvtg.errors import InputError
 from snnvtg.records import Query

@@ -58,6 +58,22 @@ class InputProjection(nn.Module):
         return self.layers(self.standardised(x))
 
 
+class LinearPath(nn.Module):
+    """A linear map of standardised features, to which what a network made of them is added, a little of it at first.
+
+    With few samples such a map is what carries over to others, and a deep network alone is not.
+    """
+
+    def __init__(self, in_width: int, width: int, dropout: float, share: float = 0.1):
+        super().__init__()
+        self.drop, self.map = FeatureDropout(dropout), nn.Linear(in_width, width, bias=False)
+        self.gain = nn.Parameter(torch.tensor(share))
+
+    def forward(self, features: Tensor, encoded: Tensor) -> Tensor:
+        """features (B, M, in), encoded (B, M, width) -> (B, M, width)."""
+        return self.map(self.drop(features)) + self.gain * encoded
+
+
 def normed_projection(
     *widths: int, dropout: float, activate_last: bool = True, kind: type[nn.Module] = nn.Dropout
 ) -> nn.Sequential:

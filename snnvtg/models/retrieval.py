@@ -3,7 +3,7 @@
 Q queries · V videos of M segments or L clips · d width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,57 @@ class VideoVectors:
         return products.masked_fill(~self.mask, -torch.inf).amax(-1)
 
 
+@dataclass(frozen=True)
+class PairScores:
+    """Q queries beside V videos of M clips and one vector of all their frames: unnormalised products and cosines."""
+
+    clip_dots: Tensor
+    """(Q, V, M)"""
+    clip_cosines: Tensor
+    """(Q, V, M)"""
+    frame_dots: Tensor
+    """(Q, V)"""
+    frame_cosines: Tensor
+    """(Q, V)"""
+
+    @classmethod
+    def of_vectors(cls, queries: Tensor, clips: Tensor, frames: Tensor, mask: Tensor | None = None) -> "PairScores":
+        """queries (Q, d), clips (V, M, d), frames (V, d): vectors that know nothing of one another.
+
+        mask (V, M): clips that are none match with −inf.
+        """
+        clip_dots = torch.einsum("qd,vmd->qvm", queries, clips)
+        scores = cls._normed(clip_dots, queries @ frames.T, _norm(queries).unsqueeze(1), _norm(clips), _norm(frames))
+        if mask is None:
+            return scores
+        none = ~mask  # after the division, whose gradient would be NaN
+        return replace(
+            scores,
+            clip_dots=scores.clip_dots.masked_fill(none, -torch.inf),
+            clip_cosines=scores.clip_cosines.masked_fill(none, -torch.inf),
+        )
+
+    @classmethod
+    def of_pairs(cls, queries: Tensor, clips: Tensor, frames: Tensor) -> "PairScores":
+        """queries (Q, V, d), clips (Q, V, M, d), frames (V, d): vectors made for each pair."""
+        clip_dots = (clips @ queries.unsqueeze(-1)).squeeze(-1)
+        return cls._normed(clip_dots, (frames * queries).sum(-1), _norm(queries), _norm(clips), _norm(frames))
+
+    @classmethod
+    def _normed(
+        cls, clip_dots: Tensor, frame_dots: Tensor, queries: Tensor, clips: Tensor, frames: Tensor
+    ) -> "PairScores":
+        return cls(clip_dots, clip_dots / (queries.unsqueeze(-1) * clips), frame_dots, frame_dots / (queries * frames))
+
+    def score(self, clip_weight: float) -> Tensor:
+        """How well each video answers each query (Q, V)."""
+        return clip_weight * self.clip_cosines.amax(-1) + (1 - clip_weight) * self.frame_cosines
+
+
+def _norm(x: Tensor) -> Tensor:
+    return x.norm(dim=-1).clamp(min=1e-8)
+
+
 def best_run(scores: Tensor) -> tuple[int, int]:
     """The positions [first, stop) around the best of scores (L,) that are above the middle of the best and the mean."""
     best = int(scores.argmax())
@@ -49,7 +100,7 @@ def best_moments(saliency: Tensor, scores: Tensor, batch: Batch) -> list[Predict
     and becomes the window's. The window claims no more than this: the run of clips around the best one that lie above
     the middle between the best and the mean.
     """
-    saliency, answers = saliency.detach().float().cpu(), []
+    saliency, scores, answers = saliency.detach().float().cpu(), scores.detach(), []
     for row, query in enumerate(batch.queries):
         own = saliency[row, : int(batch.video_mask[row].sum())]
         first, stop = best_run(own)

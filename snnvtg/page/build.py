@@ -6,16 +6,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from snnvtg.errors import InputError
 from snnvtg.page.drawings import drawings
 from snnvtg.page.findings import five_sentences
 from snnvtg.page.origins import origin
+from snnvtg.page.recordings import read_recordings
 from snnvtg.page.sections import sections
 from snnvtg.page.sources import read_sources
 from snnvtg.page.svg import inline_svg
-
-EXPLORER = "explorer*.json"
-"""what `experiments/explore.py` writes into the reports"""
 
 
 def page(folder: Path) -> str:
@@ -31,21 +28,8 @@ def page(folder: Path) -> str:
         sections=sections(sources, drawn),
         origins=origins,
         origins_json=_embedded({o.label: o.lines for o in origins.values()}),
-        recordings=[_embedded(content) for content in _recordings(folder)],
+        recordings=[_embedded(content) for content in read_recordings(folder).values()],
     )
-
-
-def _recordings(folder: Path) -> list[dict]:
-    found = []
-    for path in sorted(folder.rglob(EXPLORER)):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            content = None
-        if not (isinstance(content, dict) and content.get("videos")):
-            raise InputError(f"{path}: no recording of experiments/explore.py; make it again or move it away")
-        found.append(content)
-    return found
 
 
 def _embedded(content: object) -> Markup:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from snnvtg.errors import InputError
+from snnvtg.interrupts import answered
 from snnvtg.operator_checks import Result, Trial, check
 from snnvtg.scan.convolution import CAUSAL_CONV1D, causal_conv1d
 from snnvtg.scan.inputs import ScanInputs
@@ -148,8 +149,9 @@ def main(backend: str, device: str = "cpu") -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    with answered(lambda: "it writes no file; run it again"):
+        try:
+            sys.exit(main(*sys.argv[1:]))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -37,7 +38,9 @@ def in_processes(
     """
     if not jobs:
         return
-    with _Pool(work, lost) as pool, tqdm(total=len(jobs), desc="models", unit="model") as bar:
+    # nobody watches a bar in a file; what the environment says (--quiet) counts where `disable` is not given
+    shown = {} if sys.stderr.isatty() else {"disable": True}
+    with _Pool(work, lost) as pool, tqdm(total=len(jobs), desc="models", unit="model", **shown) as bar:
         for job in jobs[:workers]:
             pool.start(job)
         waiting = list(jobs[workers:])

@@ -63,7 +63,7 @@ def comparisons(
     for evaluation, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         name = NAMES.get(evaluation, evaluation)
         rows = tuple(row for row, _ in group)
-        controls = ("shuffled-query", "other-video", "shuffled-clips", "permuted-spikes") if name != "videos" else ()
+        controls = ("shuffled-query", "other-video", "shuffled-clips") if name != "videos" else ()
         sweep = Sweep(
             name, f"Models compared: {name}", tuple(seeds), rows, rows[0].name, controls=controls,
             measures=("ranking", "speed"),

@@ -1,6 +1,8 @@
 """Training: Adam, best epoch by validation, checkpoints that resume to the same figures."""
 
 import math
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from snnvtg import memory
 from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
+from snnvtg.instrumentation import FiringRates
 from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 from snnvtg.training.evaluation import evaluate, evaluation_of
+from snnvtg.training.live import Terms, Watcher
 
 
 def train(
@@ -27,13 +31,14 @@ def train(
     folder: Path | None = None,
     device: str = "cpu",
     quiet: bool = False,
+    watch: Watcher | None = None,
 ) -> Checkpoint:
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
     `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
     where another run is training there. On a CPU the process keeps the memory it frees from then on
-    (`snnvtg.memory.keep_freed_memory`).
+    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure.
 
     >>> import snnvtg
     >>> data = snnvtg.load_data(synthetic=snnvtg.SyntheticConfig(num_train=8, num_val=4, num_test=4))
@@ -47,7 +52,7 @@ def train(
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
         memory.keep_freed_memory()
-    run = _Run(recipe, data, seed, device)
+    run = _Run(recipe, data, seed, device, watch)
     if folder is None:
         return _trained(run, None, quiet)
     with claimed(folder / "last.pt"):
@@ -59,13 +64,13 @@ def train(
 
 def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
     """Every epoch that is left, each written to `folder`: first a new best, so that the last epoch never lacks it."""
-    shown = {"initial": run.epoch, "total": run.config.epochs, "leave": False}
+    shown = {"initial": run.epoch, "total": run.config.epochs, "leave": False, "desc": "training", "unit": "epoch"}
     # `disable` is not given where it need not be: what the environment says of it (--quiet) would not count
-    shown |= {"disable": True} if quiet else {}
+    shown |= {"disable": True} if quiet or not sys.stderr.isatty() else {}
     with tqdm(range(run.epoch, run.config.epochs), **shown) as epochs:
         for _ in epochs:
             figures = run.one_epoch()
-            epochs.set_description(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+            epochs.set_postfix_str(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
             if folder is not None:
                 if run.best_epoch == run.epoch:
                     run.checkpoint().save(folder / "best.pt")
@@ -80,7 +85,7 @@ _RESUMED = {"seed", "epoch", "best_epoch", "history", "step", "optimiser", "aver
 class _Run:
     """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
 
-    def __init__(self, recipe: Recipe, data: DataSplits, seed: int, device: str):
+    def __init__(self, recipe: Recipe, data: DataSplits, seed: int, device: str, watch: Watcher | None = None):
         torch.manual_seed(seed)
         self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
         model = recipe.model_class(recipe.model, data.video_width, data.text_width)
@@ -97,6 +102,7 @@ class _Run:
         self.epoch = self.best_epoch = self.step = 0
         self.best_state: dict[str, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
+        self.watch, self.terms = watch, Terms()
 
     def one_epoch(self) -> dict[str, float]:
         """Train one epoch, validate, and keep the weights if they are the best so far."""
@@ -110,8 +116,13 @@ class _Run:
         for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
         self.epoch += 1
-        metrics, _ = self._validate()
+        with ExitStack() as stack:
+            rates = stack.enter_context(FiringRates(self.model, "T...C")) if self.watch else {}
+            metrics, _ = self._validate()
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
+        if self.watch:
+            fired = {f"firing_rate/{layer}": rate for layer, rate in rates.items()}
+            self.watch(self.epoch, {**self.history[-1], **self.terms.take(), **fired})
         if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
             self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}
@@ -125,12 +136,15 @@ class _Run:
         mixed = torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16")
         with mixed:
             output = self.model(batch)
-        loss = sum(self.model.losses(output, batch).values())
+        terms = self.model.losses(output, batch)
+        loss = sum(terms.values())
         if not torch.isfinite(loss):
             raise InputError(
                 f"training diverged at step {self.step} (loss {loss.item()}); lower learning_rate "
                 f"(now {self.config.learning_rate}) or gradient_clip (now {self.config.gradient_clip})"
             )
+        if self.watch:
+            self.terms.add(terms)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)

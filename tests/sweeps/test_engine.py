@@ -11,6 +11,7 @@ from snnvtg.errors import InputError
 from snnvtg.sweeps.declaration import grid_sweep
 from snnvtg.sweeps.engine import merged_jobs, run_job, run_sweeps
 from snnvtg.sweeps.reader import parse_sweep
+from snnvtg.sweeps.report import failures_in_words
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import checkpoint_of_row
 from snnvtg.sweeps.settings import trial_of
@@ -147,3 +148,19 @@ def test_a_trained_model_says_which_it_is_and_is_found_by_its_row(base, tmp_path
     assert (settings["model_name"], settings["model"]["width"], settings["seed"]) == ("spikemba", 16, 0)
     with pytest.raises(InputError, match=r"no row 'width=32', seed 0; give --row, one of: width=16, width=8; seeds: 0"):
         checkpoint_of_row(out, "width=32", 0, runs)
+
+
+def test_a_model_whose_process_is_killed_is_one_line_and_the_others_are_in_the_table(base, tmp_path, monkeypatch):
+    def killed_at_first(work, jobs, workers, lost):
+        yield lost(jobs[0], "its process was killed (SIGKILL)")
+        yield from map(work, jobs[1:])
+
+    monkeypatch.setattr("snnvtg.sweeps.engine.in_processes", killed_at_first)
+    sweep = grid_sweep("widths", "Widths", {"model.width": ("4", "8")})
+    tables = run_sweeps([sweep], base, [tmp_path / "widths.csv"], tmp_path / "runs")
+    with pytest.raises(InputError) as caught:
+        failures_in_words(tables)
+    assert str(caught.value) == (
+        "1 rows have no figures, all others are written. widths: width=4, seed 0: its process was killed (SIGKILL)"
+    )
+    assert set(pd.read_csv(tmp_path / "widths.csv")["row"]) >= {"width=8"}

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from snnvtg.layers.mamba import Mamba, MambaConfig
 from snnvtg.layers.positions import LearnedPositions
-from snnvtg.layers.projection import InputProjection, normed_projection
+from snnvtg.layers.projection import InputProjection, LinearPath, normed_projection
 from snnvtg.models.mamfusion.config import MamFusionConfig
 from snnvtg.models.mamfusion.gaussian import AttentionUnit, GaussianBlock
 
@@ -55,34 +55,54 @@ class MambaResidual(nn.Module):
         return x + self.norm(self.mamba(x, valid_mask))
 
 
-class VideoBranch(nn.Module):
-    """Rows of a video, at most `length` of them: twice a Gaussian block and a Mamba."""
+class Branch(nn.Module):
+    """Rows through a network, or beside it through a linear map of their standardised features."""
 
     def __init__(self, config: MamFusionConfig, in_width: int, length: int):
         super().__init__()
         self.rows = InputRows(config, in_width, length)
+        self.direct = None
+        if config.linear_path:
+            self.direct = LinearPath(in_width, config.width, config.input_dropout)
+
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
+        """The network: x (B, L, in), valid_mask (B, L), T of the spiking form -> (B, L, d)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None = None) -> Tensor:
+        """As `encode`, with the linear map beside it where there is one."""
+        encoded = self.encode(x, valid_mask, num_timesteps)
+        if self.direct is None:
+            return encoded
+        return self.direct(self.rows.project.standardised(x), encoded)
+
+
+class VideoBranch(Branch):
+    """Rows of a video, at most `length` of them: twice a Gaussian block and a Mamba."""
+
+    def __init__(self, config: MamFusionConfig, in_width: int, length: int):
+        super().__init__(config, in_width, length)
         self.blocks = nn.ModuleList(GaussianBlock(config) for _ in range(config.num_blocks))
         count = config.num_blocks if config.use_mamba else 0
         self.mambas = nn.ModuleList(MambaResidual(config) for _ in range(count))
 
-    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """x (B, L, in), valid_mask (B, L) -> (B, L, d)."""
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
+        """As Branch: V_c, or the rows that V_v is pooled from."""
         x = self.rows(x)
         for number, block in enumerate(self.blocks):
-            x = block(x, valid_mask)  # V_fg
+            x = block(x, valid_mask, num_timesteps)  # V_fg
             if self.mambas:
                 x = self.mambas[number](x, valid_mask)  # V_fm
         return x
 
 
-class TextBranch(nn.Module):
+class TextBranch(Branch):
     """Words: one Transformer layer (Section II-A); no Gaussian."""
 
     def __init__(self, config: MamFusionConfig, in_width: int):
-        super().__init__()
-        self.rows = InputRows(config, in_width, config.max_tokens)
+        super().__init__(config, in_width, config.max_tokens)
         self.layer = AttentionUnit(config)
 
-    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """x (B, N, in), valid_mask (B, N) -> Q (B, N, d)."""
-        return self.layer(self.rows(x), valid_mask)
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
+        """As Branch: Q."""
+        return self.layer(self.rows(x), valid_mask, num_timesteps)

@@ -1,10 +1,11 @@
 """Configuration of MamFusion and of its losses."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 from snnvtg.errors import InputError
+from snnvtg.models.retrieval_losses import RetrievalLossConfig
 from snnvtg.neurons import LIFParameters
 
 LARGEST = 2**16
@@ -12,22 +13,13 @@ LARGEST = 2**16
 
 
 @dataclass(frozen=True)
-class MamFusionLossConfig:
+class MamFusionLossConfig(RetrievalLossConfig):
     """Weights and constants of the losses. The paper prints none; the defaults are its released code's for Charades."""
 
     clip_nce: float = 0.008
-    """weight of InfoNCE between queries and the best clip of each video, both directions"""
     frame_nce: float = 0.01
-    """the same for the frame vector"""
     nce_logits: Literal["dot", "cosine"] = "dot"
-    """dot: InfoNCE of unnormalised products, as released; cosine: of cosines over `temperature`"""
-    temperature: float = 0.07
-    """of InfoNCE with cosines"""
-    triplet: float = 1.0
-    margin: float = 0.2
-    """of the triplet loss, on cosines"""
     hard_negatives_from: int = 100
-    """epoch, counted from 0, from which a triplet's negative is the best-scored one instead of every other"""
     diversity: float = 0.005
     """weight of the query-diversity loss, which keeps the queries of one video apart"""
     diversity_scale: float = 32.0
@@ -35,14 +27,6 @@ class MamFusionLossConfig:
     unfused: float = 1.0
     """weight of InfoNCE and triplets on the vectors before fusion, by which a store of videos is searched; not in the
     paper, and nothing where there is no fusion"""
-
-    def __post_init__(self):
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise InputError(f"loss.{entry.name}: expected a finite number of at least 0, got {value}")
-        if not self.temperature > 0:
-            raise InputError(f"loss.temperature: expected a number above 0, got {self.temperature}")
 
 
 @dataclass(frozen=True)
@@ -86,12 +70,17 @@ class MamFusionConfig:
     projection: Literal["paper", "standardised"] = "paper"
     """paper: LayerNorm, dropout, linear, ReLU; standardised: each input dimension by its mean and deviation in the
     training set, then two linear layers"""
+    linear_path: bool = False
+    """each branch adds a linear map of its standardised inputs to what its network makes of them, which starts small
+    beside it: with few queries that map is what carries over to other videos (not in the paper)"""
     input_dropout: float = 0.15
     dropout: float = 0.3
-    spiking: bool = False
-    """LIF heads: query, clips and frame vector become spike counts over `num_timesteps` and are compared as such"""
+    spiking: Literal["none", "attention", "heads", "both"] = "none"
+    """attention: in every attention unit what its heads have read becomes spikes in front of the last linear layer,
+    which then adds weights up; heads: query, clips and frame vector become spike counts, compared as such; both. Not in
+    the paper"""
     num_timesteps: int = 4
-    """T of the spiking heads"""
+    """T of the neurons"""
     lif: LIFParameters = field(default_factory=LIFParameters)
     loss: MamFusionLossConfig = field(default_factory=MamFusionLossConfig)
 
@@ -100,6 +89,8 @@ class MamFusionConfig:
         for name in (*sizes, "state_size", "conv_width", "expand", "num_timesteps"):
             if not 1 <= getattr(self, name) <= LARGEST:
                 raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
+        if self.linear_path and self.projection != "standardised":
+            raise InputError(f"linear_path: needs projection=standardised, got {self.projection}")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
         if not self.sigmas or not all(sigma > 0 for sigma in self.sigmas):

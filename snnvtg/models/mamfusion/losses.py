@@ -1,11 +1,12 @@
-"""The losses of MamFusion: InfoNCE and triplets of both branches, and the diversity of one video's queries."""
+"""The losses of MamFusion: those of retrieval, fused and before fusion, and the diversity of one video's queries."""
 
 import torch
 from torch import Tensor
 
-from snnvtg.models.losses import both_ways, diversity_loss, info_nce, triplet_loss
+from snnvtg.models.losses import diversity_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
-from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
+from snnvtg.models.mamfusion.output import MamFusionOutput
+from snnvtg.models.retrieval_losses import retrieval_losses
 
 
 def mamfusion_losses(output: MamFusionOutput, config: MamFusionLossConfig, epoch: int) -> dict[str, Tensor]:
@@ -20,19 +21,3 @@ def mamfusion_losses(output: MamFusionOutput, config: MamFusionLossConfig, epoch
     same_video = positive.float() @ positive.float().T > 0
     options = {"scale": config.diversity_scale, "margin": config.diversity_margin}
     return terms | {"diversity": config.diversity * diversity_loss(output.queries, same_video, **options)}
-
-
-def retrieval_losses(
-    match: PairScores, positive: Tensor, config: MamFusionLossConfig, hardest: bool
-) -> dict[str, Tensor]:
-    """InfoNCE and triplets, from queries to videos and back, of each branch; positive (B, V)."""
-    terms = {}
-    for branch, weight, dots, cosines in (
-        ("clip", config.clip_nce, match.clip_dots.amax(-1), match.clip_cosines.amax(-1)),
-        ("frame", config.frame_nce, match.frame_dots, match.frame_cosines),
-    ):
-        logits, temperature = (dots, 1.0) if config.nce_logits == "dot" else (cosines, config.temperature)
-        nce = both_ways(info_nce, logits, positive, temperature=temperature)
-        triplets = both_ways(triplet_loss, cosines, positive, margin=config.margin, hardest=hardest)
-        terms |= {f"{branch}_nce": weight * nce, f"{branch}_triplet": config.triplet * triplets}
-    return terms

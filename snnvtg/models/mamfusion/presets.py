@@ -9,6 +9,7 @@ _LOSS = MamFusionLossConfig(
     clip_nce=1.0,
     frame_nce=1.0,
     nce_logits="cosine",
+    temperature=0.15,
     triplet=0.5,
     hard_negatives_from=8,
 )
@@ -19,10 +20,13 @@ CONFIGS = {
     ),
     "small": MamFusionConfig(
         width=64,
+        num_clips=16,
         max_frames=256,
         state_size=8,
         projection="standardised",
+        linear_path=True,
         input_dropout=0.4,
+        dropout=0.0,
         loss=_LOSS,
     ),
 }
@@ -43,7 +47,7 @@ TRAININGS = {
     "small": TrainingConfig(
         epochs=12,
         batch_size=64,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         optimiser="adamw",
         weight_decay=0.05,
         schedule="cosine",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnvtg.data import GroundingDataset
-from snnvtg.models.contract import GroundingModel, SpikeLayer
+from snnvtg.models.contract import GroundingModel
 from snnvtg.models.mrnet.config import MRNetConfig
 from snnvtg.models.mrnet.decoding import predict, scored_spans
 from snnvtg.models.mrnet.inputs import (
@@ -53,12 +53,13 @@ class MRNet(GroundingModel):
 
     With `queries=multi` the training split's queries are kept at `fit`, so that each is trained beside all others of
     its video, whatever the batch holds; evaluation is one query at a time unless `evaluation_queries` says otherwise.
+    Its neurons stand for cells of the grid and for proposals, not for clips, so there are no `spike_layers`.
     """
 
     config_class = MRNetConfig
     configs = CONFIGS
     trainings = TRAININGS
-    ablations = ("table6", "spiking", "readings")
+    ablations = ("table6", "neurons", "readings")
     config: MRNetConfig
 
     def __init__(self, config: MRNetConfig, video_width: int, text_width: int):
@@ -129,16 +130,6 @@ class MRNet(GroundingModel):
     def relevance(self, output: MRNetOutput, batch: Batch) -> Tensor:
         """As GroundingModel: the best score of any proposal."""
         return scored_spans(output.answer)[..., 2].amax(1)
-
-    def spike_layers(self) -> Mapping[str, SpikeLayer]:
-        """The neurons of the last block's feed-forward network; the map's stand for proposals, not for clips.
-
-        Their clips are the cells of the grid, behind the one query.
-        """
-        if self.config.spiking not in ("ffn", "both"):
-            return {}
-        last = len(self.blocks) - 1
-        return {f"blocks.{last}.ffn.lif": SpikeLayer(f"block {last + 1}, feed-forward network", 1)}
 
     @classmethod
     def paper_settings(cls, benchmark: str) -> Mapping[str, Any]:

@@ -73,7 +73,7 @@ class R2Block(nn.Module):
 
     def __init__(self, config: R2TuningConfig, video_width: int, text_width: int):
         super().__init__()
-        width, self.product = config.width, config.product
+        width = config.width
         drop = {"dropout": config.input_dropout, "kind": FeatureDropout if config.drop_features else nn.Dropout}
         self.map_video = normed_projection(video_width, width, width, activate_last=False, **drop)
         self.map_text = normed_projection(text_width, width, width, activate_last=False, **drop)
@@ -98,7 +98,6 @@ class R2Block(nn.Module):
             frames.append(places[:, :, 0])
             queries.append(self.pool(tokens, text_mask).squeeze(1))
             seen = self._seen(step, places, tokens, text_mask)
-            seen = seen + seen * queries[-1].unsqueeze(1) if self.product else seen
             hidden = seen if hidden is None else self._fused(step, seen, hidden)
             hidden = self.refine(hidden, video_mask, tokens, text_mask, num_timesteps)
         return Refined(hidden, torch.stack(frames, 1), torch.stack(queries, 1))

@@ -58,8 +58,6 @@ class R2TuningConfig:
     of the last layer in the space that calibration shares with the query; the saliency loss trains the same"""
     foreground_reads_saliency: bool = False
     """add a learned multiple of that cosine to the foreground logit; not in the paper"""
-    product: bool = False
-    """refine, in place of a clip, the clip added to its product with the pooled query; not in the paper"""
     spiking: Spiking = "none"
     """what spikes: the hidden layer of the feed-forward network (`ffn`), of the convolutional heads, both, or nothing
     as in the paper"""
@@ -68,6 +66,8 @@ class R2TuningConfig:
     decoding: Literal["points", "expected_iou"] = "points"
     """`points`: each proposes a window, ranked by its foreground probability, as in the paper; `expected_iou`: all
     windows between two clip edges, ranked by what the points agree on (see `clipwise.decoding`)"""
+    agreement_temperature: float = 0.45
+    """of the softmax over points that weighs their windows for `expected_iou`"""
     top: int = 50
     """windows taken by score before suppression"""
     nms_threshold: float = 0.7
@@ -88,8 +88,9 @@ class R2TuningConfig:
             raise InputError(f"strides: expected 1 and its doubles, as 1,2,4,8, got {self.strides}")
         if self.standardise and not self.degenerate:
             raise InputError(f"standardise: expected false with num_layers={self.num_layers}, of videos on disk")
-        if not 0 < self.centre_radius < math.inf:
-            raise InputError(f"centre_radius: expected a finite number above 0, got {self.centre_radius}")
+        for name in ("centre_radius", "agreement_temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name}: expected a finite number above 0, got {getattr(self, name)}")
         if not 0 <= self.nms_threshold <= 1:
             raise InputError(f"nms_threshold: expected an IoU from 0 to 1, got {self.nms_threshold}")
 

@@ -30,7 +30,7 @@ def predictions(output: R2Output, batch: Batch, config: R2TuningConfig) -> list[
             best = said.topk(min(config.top, len(said))).indices
             scored = torch.cat([cut[best], said[best].sigmoid().unsqueeze(1)], 1)
         else:
-            scored = windows_agreed_on(said, cut, count, end)
+            scored = windows_agreed_on(said, cut, count, end, config.agreement_temperature)
         kept = nms((scored * seconds).double().numpy(), config.nms_threshold, most=config.top)
         clips = saliency[row, :count] if config.saliency_from == "cosine" else logits[row, :count].sigmoid()
         found.append(

@@ -25,13 +25,20 @@ CONFIGS = {
         num_layers=1,
         width=64,
         num_heads=4,
+        drop_features=True,
+        head_dropout=0.25,
         centre_videos=True,
+        standardise=True,
         time_endpoints=False,
+        point_place="centre",
         saliency_of="frames",
         foreground_reads_saliency=True,
         decoding="expected_iou",
+        agreement_temperature=0.3,
         top=10,
-        loss=R2LossConfig(boundary=0.5, video=1.0, saliency_positives="all", saliency_negatives="batch"),
+        loss=R2LossConfig(
+            boundary=0.5, video=1.0, temperature=0.1, saliency_positives="all", saliency_negatives="batch"
+        ),
     ),
 }
 TRAININGS = {

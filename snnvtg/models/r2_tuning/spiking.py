@@ -22,8 +22,7 @@ class SpikingFeedForward(nn.Module):
         """x (B, M, C), valid_mask (B, M) -> (B, M, C)."""
         current = self.first(x)
         scale, shift = self.norm.affine(current, valid_mask)
-        spikes = self.lif(current, num_timesteps=num_timesteps, scale=scale, shift=shift)
-        spikes = spikes * valid_mask.unsqueeze(-1).to(x.dtype)  # (T, B, M, hidden)
+        spikes = self.lif(current, num_timesteps=num_timesteps, scale=scale, shift=shift)  # (T, B, M, hidden)
         return self.second(spikes).mean(0)
 
 

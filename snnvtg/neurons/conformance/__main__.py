@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from snnvtg.errors import InputError
+from snnvtg.interrupts import answered
 from snnvtg.neurons.backends import LIF_OPERATION
 from snnvtg.neurons.conformance import conform
 
@@ -45,8 +46,9 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(tyro.cli(main))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    with answered(lambda: "it writes no file; run it again"):
+        try:
+            sys.exit(tyro.cli(main))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)

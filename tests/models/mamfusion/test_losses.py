@@ -7,8 +7,10 @@ import torch
 from snnvtg.errors import InputError
 from snnvtg.models.losses import diversity_loss
 from snnvtg.models.mamfusion.config import MamFusionLossConfig
-from snnvtg.models.mamfusion.losses import mamfusion_losses, retrieval_losses
-from snnvtg.models.mamfusion.output import MamFusionOutput, PairScores
+from snnvtg.models.mamfusion.losses import mamfusion_losses
+from snnvtg.models.mamfusion.output import MamFusionOutput
+from snnvtg.models.retrieval import PairScores
+from snnvtg.models.retrieval_losses import retrieval_losses
 
 # three queries, the first two of video 0; the best clip of each pair decides
 DOTS = torch.tensor([[[0.0, 2.0], [1.0, 0.0]], [[1.0, 0.0], [3.0, 1.0]], [[0.0, 0.0], [2.0, 1.0]]])

@@ -3,6 +3,8 @@
 import pytest
 
 from snnvtg.models.mamfusion import MamFusion, MamFusionConfig
+from snnvtg.sweeps.reader import parse_sweep
+from snnvtg.sweeps.settings import trial_of
 
 D, I3D, ROBERTA = 384, 1024, 1024
 LINEAR, NORM = D * D + D, 2 * D
@@ -47,3 +49,13 @@ def test_the_published_17_28_million_hold_parameters_that_never_take_part(paper)
 def test_neither_fusion_changes_the_count(paper):
     assert count(MamFusion(MamFusionConfig(fusion="released"), I3D, ROBERTA)) == count(paper)
     assert count(MamFusion(MamFusionConfig(fusion="none"), I3D, ROBERTA)) == count(paper) - 8 * LINEAR
+
+
+@pytest.mark.parametrize("sweep", MamFusion.sweeps())
+def test_every_row_of_its_sweeps_is_a_model_of_its_own(sweep):
+    declared = parse_sweep(MamFusion.sweep(sweep), sweep)
+    base = trial_of("small", model="mamfusion")
+    trials = [row.trial(base) for row in declared.rows]
+    assert len(set(trials)) == len(trials) > 1
+    said = MamFusion.published().get(declared.name)
+    assert said is None or set(said["rows"]) == {row.name for row in declared.rows} - {"released"}

@@ -41,10 +41,11 @@ def test_its_sweeps_fit_its_settings_and_its_published_figures():
         sweep = parse_sweep(R2Tuning.sweep(name))
         rows[sweep.name] = {row.name: row.trial(base).recipe.model for row in sweep.rows}
     assert set(R2Tuning.ablations) <= set(R2Tuning.sweeps())
-    for name, figures in R2Tuning.published().items():
+    beside = {name: figures for name, figures in R2Tuning.published().items() if name != "benchmarks"}
+    for name, figures in beside.items():
         assert set(figures["rows"]) <= set(rows[name])
         assert {len(row) for row in figures["rows"].values()} == {len(figures["columns"])}
     printed, released = (rows["r2_forms"][name].loss for name in ("printed", "released"))
     assert (printed.focal_alpha, printed.boundary) == (0.9, 0.1)
     assert (released.focal_alpha, released.boundary) == (None, 0.2)
-    assert rows["r2_spiking"]["both-one-step"].num_timesteps == 1
+    assert rows["r2_neurons"]["both-one-step"].num_timesteps == 1

@@ -20,7 +20,7 @@ VARIANTS = [
         "time_endpoints": False,
         "centre_videos": True,
         "foreground_reads_saliency": True,
-        "product": True,
+        "standardise": True,
     },
     {"saliency_of": "frames", "foreground_reads_saliency": True, "point_place": "centre"},
     {"spiking": "both"},
