@@ -19,5 +19,5 @@ class BackendError(InputError):
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, on one line."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    """What an error says, on one line of 300 letters at the most."""
+    return f"{next(iter(str(error).splitlines()), type(error).__name__):.300}"

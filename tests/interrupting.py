@@ -33,7 +33,7 @@ class Running:
         kept = {"cwd": folder, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, **kept, text=True, start_new_session=True)
 
-    def wait_for(self, seen, seconds=120.0) -> None:
+    def wait_for(self, seen, seconds=600.0) -> None:
         """Until `seen()`, or the end of the command."""
         end = time.monotonic() + seconds
         while not seen() and self.process.poll() is None:
@@ -50,7 +50,7 @@ class Running:
 
     def end(self) -> tuple[int, list[str]]:
         """Exit status and lines on stderr, once no process of the group is left."""
-        said = self.process.communicate(timeout=120)[1]
+        said = self.process.communicate(timeout=600)[1]
         end = time.monotonic() + 10
         while group_lives(self.process.pid):
             assert time.monotonic() < end, "a process was left behind"

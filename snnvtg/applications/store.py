@@ -103,8 +103,8 @@ class Store:
         path = self.folder / piece.name / PARTS
         try:
             found = [(str(vid), float(s), float(d), int(rows)) for vid, s, d, rows in json.loads(path.read_text())]
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: missing or damaged ({error}); index into another folder") from None
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise InputError(f"{path}: missing or damaged ({first_line(error)}); index into another folder") from None
         if len(found) != piece.parts or sum(rows for *_, rows in found) != piece.rows:
             raise InputError(
                 f"{path}: {len(found)} parts where {MANIFEST} has {piece.parts}; index into another folder"
@@ -196,7 +196,7 @@ def _read_manifest(path: Path) -> Manifest:
         if content["format"] != FORMAT:
             raise InputError(f"{path}: format {content['format']!r}; expected {FORMAT}; index into another folder")
         manifest = cattrs.structure(content, Manifest)
-    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, cattrs.BaseValidationError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged ({first_line(error)}); index into another folder") from None

@@ -76,11 +76,17 @@ def _parsed(options: type[Options], description: str | None) -> Options:
 
 
 def _in_one_line(box: str) -> str:
-    """What a box of the parser's says, without its frame, its title and its advice."""
-    inside = [line.strip().strip("│").strip() for line in box.splitlines()[1:-1]]
-    rules = [position for position, line in enumerate(inside) if line and not line.strip("─")]
-    words = " ".join(" ".join(inside[: rules[0] if rules else None]).split())
-    return f"{words:.300} (--help lists the options)"
+    """What a box of the parser's says, without frame, title and advice; in ASCII it has rules for a frame."""
+    parts: list[list[str]] = [[]]
+    for line in box.splitlines():
+        words = line.strip().strip("│").strip()
+        if words.startswith(("╭", "╰")) or not words.strip("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(words)
+    said = [" ".join(" ".join(part).split()) for part in parts if part]
+    framed = box.lstrip().startswith("╭")  # then the title is in the frame
+    return f"{said[0 if framed or len(said) == 1 else 1]:.300} (--help lists the options)"
 
 
 @contextmanager

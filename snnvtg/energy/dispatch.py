@@ -10,19 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from snnvtg.energy.rules import FREE, RULES, Rule
-from snnvtg.energy.rules.attention import ATTENTION
-from snnvtg.energy.rules.elementwise import ELEMENTWISE
-from snnvtg.energy.rules.free import ALLOCATIONS, OVERWRITE, QUERIES, VIEWS
-from snnvtg.energy.rules.linear import LINEAR, LOOKUPS
-from snnvtg.energy.rules.matrices import MATRICES
-from snnvtg.energy.rules.recurrent import RECURRENT
-
-PRODUCTS = frozenset({*LINEAR, *ATTENTION})
-READ_SPIKES = frozenset({*LINEAR, *MATRICES, *ATTENTION, *RECURRENT, "sum", "nansum", "mean", "add", "sub", "rsub"})
-"""they count spikes, or remember what values were added to them"""
-SILENT = VIEWS | QUERIES
-"""they touch no entry: a view's mark and bytes are those of its base"""
+from snnvtg.energy.operators import OPERATORS, UNKNOWN, Operator
+from snnvtg.energy.rules import Rule
 
 aten = torch.ops.aten
 BINDINGS: dict[Any, Callable] = {
@@ -53,8 +42,8 @@ class Operation:
     `name` is without overload and trailing underscore, functions outside aten keep their namespace; `title` is what
     records call it. `out`: names of results that are handed in. `composite`: torch defines it through others and no
     rule prices it whole. `repeats`: alike for operands of the same shapes and origins. `run`: how it is called.
-    `looks_up`: it reads of its first operand what it returns. `cancels`: of a tensor and itself it makes zeros. `seen`:
-    what a recorder remembers of its calls.
+    `looks_up`: it reads of its first operand what it returns. `cancels`: of a tensor and itself it makes zeros.
+    `entry`: what the table of operators says of it. `seen`: what a recorder remembers of its calls.
     """
 
     name: str
@@ -75,6 +64,7 @@ class Operation:
     out: frozenset[str]
     hidden_in_neurons: bool
     cancels: bool
+    entry: Operator
     run: Callable
     seen: dict[tuple, Any] = field(default_factory=dict)
 
@@ -86,8 +76,9 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
     name = packet if func.namespace == "aten" else f"{func.namespace}::{packet}"
     plain = name.rstrip("_") if mutates else name
     users = next((key for key in (name, plain) if key in rules), None)
-    rule = RULES.get(plain) if users is None else rules[users]
-    known = users is not None or rule is not None or name in FREE or plain in FREE
+    own, entry = OPERATORS.get(name, UNKNOWN), OPERATORS.get(plain, UNKNOWN)  # `name` may end in an underscore
+    rule = entry.rule if users is None else rules[users]
+    known = users is not None or rule is not None or own.free or entry.free
     implicit = torch._C.DispatchKey.CompositeImplicitAutograd
     return Operation(
         name=plain,
@@ -96,20 +87,21 @@ def describe(func: Any, rules: Mapping[str, Rule | None]) -> Operation:
         known=known,
         mutates=mutates,
         aliases=any(r.alias_info is not None for r in schema.returns),
-        silent=name in SILENT and users is None,
+        silent=own.silent and users is None,
         composite=rule is None
         and users is None
         and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), implicit),
-        allocates=plain in ALLOCATIONS,
-        overwrites=name in OVERWRITE,
-        product=plain in PRODUCTS,
-        looks_up=plain in LOOKUPS,
-        reads_spikes=plain in READ_SPIKES,
+        allocates=entry.allocates,
+        overwrites=own.overwrites,
+        product=entry.product,
+        looks_up=entry.looks_up,
+        reads_spikes=entry.reads_spikes,
         repeats=known and users is None and not mutates,
         out=frozenset(a.name for a in schema.arguments if a.is_out),
-        hidden_in_neurons=plain in ELEMENTWISE or (known and rule is None),
+        hidden_in_neurons=entry.family == "elementwise" or (known and rule is None),
         pointwise=torch.Tag.pointwise in func.tags,
         cancels=plain == "sub",
+        entry=entry,
         run=BINDINGS.get(func) or getattr(func, "_op", func),
     )
 

@@ -11,7 +11,8 @@ from itertools import count
 import torch
 from torch import Tensor, UntypedStorage
 
-from snnvtg.energy.marks import CREATES, DRAWN, KEEPS_WEIGHTS, MARKS, Marked
+from snnvtg.energy.marks import Marked
+from snnvtg.energy.operators import OPERATORS, UNKNOWN
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, ZERO_WEIGHT, Mark, Origin, joined
 
 _numbers, _places = count(), count()
@@ -99,10 +100,10 @@ class Provenance:
         `inputs` are the origins of the tensors it reads. `ends`: behind it spikes are history, as behind a product.
         """
         told = any(origin is not NOWHERE and origin is not WEIGHT for origin in inputs)
-        if not told and not mutates and name not in CREATES and name not in KEEPS_WEIGHTS:
+        entry = OPERATORS.get(name, UNKNOWN)
+        if not told and not mutates and not entry.creates_marks and not entry.keeps_weights:
             return
-        rule = MARKS.get(name)
-        origin = NOWHERE if rule is None else rule(Marked(name, args, kwargs, self))
+        origin = NOWHERE if entry.mark is None else entry.mark(Marked(name, args, kwargs, self))
         origin = self._with_history(origin, name, args, inputs, ends)
         if mutates:
             self._overwrite(name, results, origin)
@@ -111,7 +112,7 @@ class Provenance:
             if origin is not NOWHERE:
                 left = origin if result.dim() and result.numel() % origin.num_timesteps == 0 else _timeless(origin)
                 self.set(result, left)
-            origin = MASK if name in DRAWN else self._with_history(NOWHERE, name, args, inputs, ends)
+            origin = MASK if entry.draws else self._with_history(NOWHERE, name, args, inputs, ends)
 
     def interned(self, origin: Origin) -> Origin:
         """The one object of all that are equal."""

@@ -18,7 +18,7 @@ from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, Mark, Origin
 from snnvtg.energy.provenance import Provenance, storage_of
 from snnvtg.energy.rules import Call
-from snnvtg.energy.rules.complexes import TRANSFORMS, in_reals
+from snnvtg.energy.rules.complexes import in_reals
 
 MOST_KNOWN = 4096
 STRIDED, BOOL = torch.strided, torch.bool
@@ -178,7 +178,7 @@ class Recorder:
         """The rule's counts, and what drives a product."""
         call.skip_zero_weights = self.skip_zero_weights
         counts = facts.rule(call)
-        if facts.name not in TRANSFORMS and any(operand.is_complex() for operand in operands):
+        if not facts.entry.takes_complex and any(operand.is_complex() for operand in operands):
             counts = in_reals(counts)
         record.counts = counts
         record.spikes_in, record.dense_in, record.spike_operands = call.spikes_in, call.dense_in, call.spike_operands

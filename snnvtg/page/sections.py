@@ -114,7 +114,7 @@ def _comparison(source: Source, drawn: Sequence[Drawing]) -> list[Part]:
     numbers = [name for name in frame.select_dtypes("number") if name != "seed"]
     grouped = frame.groupby("model", sort=False)
     cells = grouped[numbers].agg(_spread).reset_index()
-    cells.insert(1, "seeds", [str(n) for n in grouped["seed"].nunique()] if "seed" in frame else "–")
+    cells.insert(1, "seeds", [str(n or "–") for n in grouped["seed"].nunique()] if "seed" in frame else "–")
     renamed = {name: name.removesuffix("_pj") + " (µJ)" for name in numbers if name.endswith("_pj")}
     notes = ["Mean ± standard deviation over seeds; energy an estimate for 45 nm fp32 arithmetic, not a measurement."]
     words = f"Models on {source.data} data"

@@ -75,7 +75,7 @@ def _name_published(axis: Axes, literature: Sequence[PublishedBreakEven]) -> Non
     texts = [
         f"published: {p.source.split(',')[0]}" + (f",\nup to {p.high:g}" if p.high > 1 else "") for p in literature
     ]
-    points = [(p.num_timesteps, (p.low * min(p.high, 1.0)) ** 0.5) for p in literature]
+    points = [(p.num_timesteps, p.low) for p in literature]
     lines = [
         list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axis.lines if len(line.get_xdata()) > 1
     ]

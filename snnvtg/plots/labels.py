@@ -74,7 +74,7 @@ def _freest(
         middle = corner + np.array(size) / 2
         strange = (np.hypot(*(others - middle).T) < np.hypot(*(place - middle))).any()
         met = sum(weight * _shared(box, boxes).sum() for weight, boxes in taken)
-        cost = met + 5 * outside + 8 * scale * far + 300 * strange
+        cost = met + 30 * outside + 8 * scale * far + 300 * strange
         found.append((cost, len(found), (right, up, far, far), box))
     return min(found)[2:]
 

@@ -178,7 +178,7 @@ def tradeoff_panel(
         points += tops  # where an error bar ends there is room for a name
         texts += [f"T={step:g}" for step in mean.index]
         colours += [colour] * len(mean)
-    axis.margins(0.12)
+    axis.margins(x=0.16, y=0.14)
     axis.set_title(f"{metric} (%) against energy")
     axis.set_xlabel(f"energy per query ({PRICES})")
     return points, texts, colours, lines

@@ -237,7 +237,7 @@ def test_a_mistake_in_a_sweep_is_one_line_with_file_line_and_known_names(
     [
         (
             ["--sweeps", "table5"],
-            "no file 'table5', and SpikeMba has distractors, figure3, neuron,",
+            "no file 'table5', and SpikeMba has distractors, figure3, looking,",
         ),
         (["--seeds", "1", "1"], "--seeds: expected distinct whole numbers"),
         (["--workers", "0"], "workers: expected at least 1, got 0"),

@@ -73,7 +73,10 @@ def run(tries: dict[str, Callable[[int], bool]], seed: int, until: float) -> int
                 failed.setdefault((name, type(error).__name__, last.filename, last.lineno), (case, str(error)))
     for (name, kind, file, line), (case, said) in failed.items():
         print(f"FAILED {name}, case {case}: {kind} at {file}:{line}: {' '.join(said.split())[:200]}")
-    print(f"seed {seed}: {sum(tried.values()):,} cases of {len(tries)} targets, {sum(read.values()):,} gave a result, ", end="")
+    print(
+        f"seed {seed}: {sum(tried.values()):,} cases of {len(tries)} targets, {sum(read.values()):,} gave a result, ",
+        end="",
+    )
     print(f"{len(failed)} kinds of failure")
     return 1 if failed else 0
 

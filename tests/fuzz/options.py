@@ -16,8 +16,9 @@ from tests.fuzz.damage import NUMBERS, TEXTS
 
 TOOLS = Path(__file__).parents[2] / "experiments/tools"
 VALUES = (
-    *TEXTS, *map(str, NUMBERS), "None", "True", "no", "--", "-", "=", "a=b", "a=b,c", "1,2", "0 0", "file.csv", "x.yaml",
-    "x.py:y", "a:b", "cpu", "cuda:99", "meta", "model.width=0", "model.width=1,,2", "training.epochs=nan", "9" * 30, "x" * 5000,
+    *TEXTS, *map(str, NUMBERS), "None", "True", "no", "--", "-", "=", "a=b", "a=b,c", "1,2", "0 0", "file.csv",
+    "x.yaml", "x.py:y", "a:b", "cpu", "cuda:99", "meta", "model.width=0", "model.width=1,,2", "training.epochs=nan", 
+    "9" * 30, "x" * 5000,
 )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ which; a chip's `host` and a memory model's `rest` are named), or a subclass of 
 No single number is the answer: `COST_MODELS` is the range.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +21,10 @@ from snnvtg import plugins
 from snnvtg.energy.account import Account, OpRecord
 from snnvtg.energy.costs.chip import ChipModel
 from snnvtg.energy.costs.compute import ARITHMETIC, SPECIAL, ComputeModel
+from snnvtg.energy.costs.fields import from_table
 from snnvtg.energy.costs.memory import MemoryModel
 from snnvtg.energy.costs.model import Bits, CostModel
-from snnvtg.errors import InputError
+from snnvtg.errors import InputError, first_line
 
 __all__ = [
     "ARITHMETIC",
@@ -57,27 +57,25 @@ def register(model: CostModel | type[CostModel]) -> CostModel | type[CostModel]:
 
 
 def load_cost_model(path: str | Path) -> CostModel:
-    """Read a cost model from a JSON table: `kind` and the fields of the class it stands for."""
+    """Read a cost model from a JSON table: `kind` and the fields of the class it stands for.
+
+    InputError names the file, and what it lacks or holds that is no price.
+    """
     path = Path(path)
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a cost model as in {TABLES.name}/45nm_fp32.json") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: expected a JSON object ({error})") from None
-    if not isinstance(table, dict) or table.get("kind") not in KINDS:
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected a JSON object ({first_line(error)})") from None
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"{path}: expected a JSON object with `kind`, one of {', '.join(KINDS)}")
-    made, known = KINDS[table["kind"]], {field.name: field for field in dataclasses.fields(KINDS[table["kind"]])}
-    absent = [name for name, field in known.items() if field.default is dataclasses.MISSING and name not in table]
-    unknown = [name for name in table if name not in known]
-    if absent or unknown:
-        raise InputError(
-            f"{path}: expected the fields of {made.__name__}; absent: {', '.join(absent) or 'none'}, not among them: "
-            f"{', '.join(unknown) or 'none'}"
-        )
-    for other in {"host", "rest"} & set(table):
-        table[other] = find(table[other])
-    return made(**table)
+    try:
+        named = {name: find(table[name]) for name in ("host", "rest") if isinstance(table.get(name), str)}
+        return from_table(KINDS[kind], table | named)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def find(model: str | CostModel) -> CostModel:

@@ -1,13 +1,15 @@
 """One executed operation as a counting rule sees it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from snnvtg.energy.account import Counts
 from snnvtg.energy.origin import BINARY, Mark
-from snnvtg.energy.provenance import Provenance
+
+if TYPE_CHECKING:  # the table of operators, which provenance reads, is made of rules
+    from snnvtg.energy.provenance import Provenance
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class Call:
     args: tuple
     kwargs: dict[str, Any]
     out: Any
-    provenance: Provenance
+    provenance: "Provenance"
     spikes_in: int = 0
     dense_in: int = 0
     spike_operands: int = 1

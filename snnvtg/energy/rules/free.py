@@ -56,4 +56,3 @@ OVERWRITE = frozenset(
     """.split()
 )
 """in-place operations that do not read what they write over"""
-FREE = VIEWS | COPIES | ALLOCATIONS | QUERIES

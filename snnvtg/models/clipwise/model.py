@@ -105,7 +105,7 @@ class ClipwiseModel(GroundingModel):
         self.project_vis = InputProjection(video_width, config.width, config.input_dropout)
         self.project_tex = InputProjection(text_width, config.width, config.input_dropout)
         self.norm = nn.LayerNorm(config.width)
-        self.pool_query = AttentivePooling(config.width)
+        self.pool_query = AttentivePooling(config.width) if self.pools_words(config) else None
         self.foreground = ConvHead(config.width, 1, config.head_kernel, config.dropout)
         self.saliency_gain = nn.Parameter(torch.tensor(5.0)) if config.foreground_reads_saliency else None
         self.alignment = self.alignment_gain = None
@@ -128,6 +128,11 @@ class ClipwiseModel(GroundingModel):
         # a boundary starts at four clips, a foreground at one clip in five: the usual order of both
         nn.init.constant_(self.boundary.second.bias, 4.0)
         nn.init.constant_(self.foreground.second.bias, -math.log(4.0))
+
+    @staticmethod
+    def pools_words(config: ClipwiseConfig) -> bool:
+        """Whether anything reads the words as one vector of the model's width: s_i does, outside a match space."""
+        return config.alignment != "match"
 
     def encode(self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """vis (B, L, d), tex (B, N, d), masks -> clips that know the query (B, L, d), further fields of the output."""
@@ -160,7 +165,7 @@ class ClipwiseModel(GroundingModel):
         vis, tex = self.project_vis(video), self.project_tex(batch.text)
         if self.config.position == "sinusoidal":
             vis, tex = vis + sinusoids(vis.shape[1:], vis), tex + sinusoids(tex.shape[1:], tex)
-        words = self.pool_query(tex, batch.text_mask).squeeze(1)
+        words = None if self.pool_query is None else self.pool_query(tex, batch.text_mask).squeeze(1)
         if self.match is not None:
             clips, words_in = self.project_vis.standardised(video), self.project_tex.standardised(batch.text)
             matched = self.match(clips, batch.video_mask, words_in, batch.text_mask)  # A x (B, L, m), B q (B, m)

@@ -19,5 +19,5 @@ class ClipwiseOutput:
     """(B, L, m): what s_i compares with the query: O of the last block, or the clips in the match space"""
     query: Tensor
     """(B, m): the pooled text, or the query in the match space"""
-    words: Tensor
-    """(B, d): the pooled text"""
+    words: Tensor | None
+    """(B, d): the pooled text, where the model pools it"""

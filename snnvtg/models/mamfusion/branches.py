@@ -65,13 +65,13 @@ class Branch(nn.Module):
         if config.linear_path:
             self.direct = LinearPath(in_width, config.width, config.input_dropout)
 
-    def encode(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """The network: x (B, L, in), valid_mask (B, L) -> (B, L, d)."""
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
+        """The network: x (B, L, in), valid_mask (B, L), T of the spiking form -> (B, L, d)."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """x (B, L, in), valid_mask (B, L) -> (B, L, d)."""
-        encoded = self.encode(x, valid_mask)
+    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None = None) -> Tensor:
+        """As `encode`, with the linear map beside it where there is one."""
+        encoded = self.encode(x, valid_mask, num_timesteps)
         if self.direct is None:
             return encoded
         return self.direct(self.rows.project.standardised(x), encoded)
@@ -86,11 +86,11 @@ class VideoBranch(Branch):
         count = config.num_blocks if config.use_mamba else 0
         self.mambas = nn.ModuleList(MambaResidual(config) for _ in range(count))
 
-    def encode(self, x: Tensor, valid_mask: Tensor) -> Tensor:
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
         """As Branch: V_c, or the rows that V_v is pooled from."""
         x = self.rows(x)
         for number, block in enumerate(self.blocks):
-            x = block(x, valid_mask)  # V_fg
+            x = block(x, valid_mask, num_timesteps)  # V_fg
             if self.mambas:
                 x = self.mambas[number](x, valid_mask)  # V_fm
         return x
@@ -103,6 +103,6 @@ class TextBranch(Branch):
         super().__init__(config, in_width, config.max_tokens)
         self.layer = AttentionUnit(config)
 
-    def encode(self, x: Tensor, valid_mask: Tensor) -> Tensor:
+    def encode(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None) -> Tensor:
         """As Branch: Q."""
-        return self.layer(self.rows(x), valid_mask)
+        return self.layer(self.rows(x), valid_mask, num_timesteps)

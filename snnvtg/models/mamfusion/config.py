@@ -75,10 +75,12 @@ class MamFusionConfig:
     beside it: with few queries that map is what carries over to other videos (not in the paper)"""
     input_dropout: float = 0.15
     dropout: float = 0.3
-    spiking: bool = False
-    """LIF heads: query, clips and frame vector become spike counts over `num_timesteps` and are compared as such"""
+    spiking: Literal["none", "attention", "heads", "both"] = "none"
+    """attention: in every attention unit what its heads have read becomes spikes in front of the last linear layer,
+    which then adds weights up; heads: query, clips and frame vector become spike counts, compared as such; both. Not in
+    the paper"""
     num_timesteps: int = 4
-    """T of the spiking heads"""
+    """T of the neurons"""
     lif: LIFParameters = field(default_factory=LIFParameters)
     loss: MamFusionLossConfig = field(default_factory=MamFusionLossConfig)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from snnvtg.layers.attention import MultiHeadAttention
 from snnvtg.layers.feed_forward import feed_forward
 from snnvtg.models.mamfusion.config import MamFusionConfig
+from snnvtg.models.mamfusion.spiking import SpikingOutput
 
 NINTHS = 9.0
 """a σ of 1 spans a ninth of the video where distances are relative"""
@@ -34,20 +35,26 @@ class AttentionUnit(nn.Module):
     def __init__(self, config: MamFusionConfig, sigma: float = math.inf):
         super().__init__()
         self.sigma, self.distance = sigma, config.distance
-        self.attention = MultiHeadAttention(config.width, config.num_heads, dropout=config.dropout)
+        spiking = config.spiking in ("attention", "both")
+        options = {"dropout": config.dropout, "project_out": not spiking}
+        self.attention = MultiHeadAttention(config.width, config.num_heads, **options)
+        self.spiking_out = SpikingOutput(config.width, config.lif) if spiking else None
         self.norm, self.dropout = nn.LayerNorm(config.width), nn.Dropout(config.dropout)
         self.feed_forward = self.norm_feed_forward = None
         if config.feed_forward:
             self.feed_forward = feed_forward(config.width, config.width, dropout=config.dropout)
             self.norm_feed_forward = nn.LayerNorm(config.width)
 
-    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """x (B, L, d), valid_mask (B, L) -> (B, L, d)."""
+    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None = None) -> Tensor:
+        """x (B, L, d), valid_mask (B, L) -> (B, L, d); T of the spiking form."""
         modulate = None
         if math.isfinite(self.sigma):
             weights = gaussian_weights(valid_mask, self.sigma, self.distance).unsqueeze(1).to(x.dtype)
             modulate = weights.mul
-        x = self.norm(x + self.dropout(self.attention(x, x, valid_mask, modulate=modulate)))
+        read = self.attention(x, x, valid_mask, modulate=modulate)
+        if self.spiking_out is not None:
+            read = self.spiking_out(read, valid_mask, num_timesteps)
+        x = self.norm(x + self.dropout(read))
         if self.feed_forward is None:
             return x
         return self.norm_feed_forward(x + self.dropout(self.feed_forward(x)))
@@ -60,6 +67,6 @@ class GaussianBlock(nn.Module):
         super().__init__()
         self.units = nn.ModuleList(AttentionUnit(config, sigma) for sigma in config.sigmas)
 
-    def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
-        """x (B, L, d), valid_mask (B, L) -> (B, L, d)."""
-        return torch.stack([unit(x, valid_mask) for unit in self.units]).mean(0)
+    def forward(self, x: Tensor, valid_mask: Tensor, num_timesteps: int | None = None) -> Tensor:
+        """As AttentionUnit."""
+        return torch.stack([unit(x, valid_mask, num_timesteps) for unit in self.units]).mean(0)

@@ -49,11 +49,10 @@ class MamFusion(GroundingModel):
         self.pool_query, self.pool_frames = AttentivePooling(config.width), AttentivePooling(config.width)
         self.fusion = PairFusion(config) if config.fusion == "paper" else None
         self.batch_fusion = BatchFusion(config) if config.fusion == "released" else None
-        self.heads = None
-        if config.spiking:
+        self.heads, self.num_timesteps = None, None if config.spiking == "none" else config.num_timesteps
+        if config.spiking in ("heads", "both"):
             names = ("query", "clips", "frames")
             self.heads = nn.ModuleDict({name: SpikingHead(config.width, config.lif) for name in names})
-            self.num_timesteps = config.num_timesteps
         self.epoch = 0
 
     @property
@@ -94,7 +93,7 @@ class MamFusion(GroundingModel):
         """Q (B, N, d) and its mask, of the first `max_tokens` words."""
         most = self.config.max_tokens
         mask = batch.text_mask[:, :most]
-        return self.words(batch.text[:, :most], mask), mask
+        return self.words(batch.text[:, :most], mask, self.num_timesteps), mask
 
     def sentence(self, words: Tensor, text_mask: Tensor) -> Tensor:
         """Eq. 1: (B, N, d) -> (B, d)."""
@@ -103,13 +102,13 @@ class MamFusion(GroundingModel):
     def encode_videos(self, video: Tensor, valid_mask: Tensor) -> EncodedVideos:
         """video (V, L, in), valid_mask (V, L) -> both branches, the frames pooled by Eq. 2."""
         clips = segment_weights(valid_mask, self.config.num_clips).to(video.dtype) @ video
-        encoded = self.clips(clips, valid_mask.new_ones(clips.shape[:2]))
+        encoded = self.clips(clips, valid_mask.new_ones(clips.shape[:2]), self.num_timesteps)
         if video.shape[1] > self.config.max_frames:
             shares = segment_weights(valid_mask, self.config.max_frames).to(video.dtype)
             fits = valid_mask.sum(1) <= self.config.max_frames  # a shorter video of the batch stays as it is
             rows = torch.where(fits[:, None, None], video[:, : self.config.max_frames], shares @ video)
             video, valid_mask = rows, valid_mask[:, : self.config.max_frames]
-        frames = self.pool_frames(self.frames(video, valid_mask), valid_mask).squeeze(1)
+        frames = self.pool_frames(self.frames(video, valid_mask, self.num_timesteps), valid_mask).squeeze(1)
         return EncodedVideos(encoded, frames)
 
     def match(self, words: Tensor, text_mask: Tensor, videos: EncodedVideos) -> tuple[PairScores, Tensor]:

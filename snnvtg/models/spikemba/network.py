@@ -206,9 +206,16 @@ class SpikeMba(ClipwiseModel):
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
         reads = config.proposals_weigh and config.use_ssd
         self.proposal_readout = nn.Linear(config.width, 1) if reads else None
+        if reads and config.proposals_replace:
+            self.saliency_gain = None
         if reads:  # starts as a multiple of r_i, as s_i does that it replaces
             nn.init.constant_(self.proposal_readout.weight, READOUT / config.width)
             nn.init.zeros_(self.proposal_readout.bias)
+
+    @staticmethod
+    def pools_words(config: SpikeMbaConfig) -> bool:
+        """As ClipwiseModel; L_con compares the spikes with them."""
+        return ClipwiseModel.pools_words(config) or (config.use_ssd and config.loss.contrastive > 0)
 
     def forward(self, batch: Batch) -> SpikeMbaOutput:
         """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""

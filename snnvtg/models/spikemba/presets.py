@@ -5,6 +5,16 @@ from typing import Any
 from snnvtg.models.spikemba.config import SpikeMbaConfig
 from snnvtg.models.spikemba.losses import SpikeMbaLossConfig
 
+LOOKING: dict[str, Any] = {
+    "alignment": "match",
+    "match_words": "weighted",
+    "mrm_gate": "rates",
+    "proposal_current": "matched",
+    "proposals_weigh": True,
+    "proposals_replace": True,
+}
+"""what words and clips have in common reaches the answer through the spikes alone; none of it is in the paper"""
+
 CONFIGS = {
     # d = 256 and six blocks
     "paper": SpikeMbaConfig(),
@@ -18,10 +28,11 @@ CONFIGS = {
         state_size=8,
         dropout=0.1,
         input_dropout=0.1,
-        loss=SpikeMbaLossConfig(overlap=1.0),
+        match_dropout=0.1,
+        loss=SpikeMbaLossConfig(overlap=1.0, contrastive_form="symmetric", saliency=0.2),
+        **LOOKING,
     ),
-    # every choice by the validation split of a real set of two thousand queries; what words and clips have in common
-    # reaches the answer through the spikes alone
+    # every choice by the validation split of a real set of two thousand queries
     "small": SpikeMbaConfig(
         width=64,
         num_blocks=2,
@@ -32,12 +43,6 @@ CONFIGS = {
         dropout=0.25,
         input_dropout=0.4,
         state_size=8,
-        alignment="match",
-        foreground_reads_saliency=False,
-        mrm_gate="rates",
-        proposal_current="matched",
-        proposals_weigh=True,
-        match_words="weighted",
         decoding="expected_iou",
         loss=SpikeMbaLossConfig(
             overlap=1.0,
@@ -46,6 +51,7 @@ CONFIGS = {
             contrastive_form="symmetric",
             saliency=0.2,
         ),
+        **LOOKING,
     ),
 }
 

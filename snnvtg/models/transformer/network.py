@@ -27,7 +27,14 @@ class TransformerConfig(ClipwiseConfig):
 CONFIGS = {
     "paper": TransformerConfig(),
     "demo": TransformerConfig(
-        width=48, num_blocks=2, num_heads=4, input_dropout=0.1, loss=ClipwiseLossConfig(overlap=1.0)
+        width=48,
+        num_blocks=2,
+        num_heads=4,
+        input_dropout=0.1,
+        alignment="match",
+        match_words="weighted",
+        match_dropout=0.1,
+        loss=ClipwiseLossConfig(overlap=1.0),
     ),
     "small": TransformerConfig(
         width=64,

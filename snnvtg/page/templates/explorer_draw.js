@@ -2,7 +2,7 @@
 const LEFT = 64, RIGHT = 78, GAP = 22;
 const bands = (c) => {
   const neurons = Math.min(200, Math.max(72, 2.4 * c.count));
-  const sizes = { windows: 34, saliency: 48, spikes: neurons, potential: neurons, rate: 48, levels: 8 * Math.max(2, c.T) };
+  const sizes = { windows: 34, saliency: 48, spikes: neurons, potential: neurons, rate: 48, levels: 11 * Math.max(2, c.T) };
   let top = 18;
   const found = {};
   for (const [name, height] of Object.entries(sizes)) {
@@ -51,7 +51,7 @@ const draw = (canvas, { answer, chosen: c, sums, length, cursor }) => {
     g.fillStyle = mixed(colour("paper"), colour("muted"), 0.25 + (0.75 * level) / c.T);
     sums.levels.forEach((reached, clip) => { if (reached >= level) g.fillRect(x(clip), place.levels.top + (level - 1) * high, step + 0.3, high - 1); });
     font(9);
-    if (c.T <= 8) write(String(level), LEFT - 6, place.levels.top + level * high - 0.5, "muted", "right");
+    if (c.T <= 8) write(String(level), LEFT - 6, place.levels.top + level * high - 2, "muted", "right");
   }
   font(11.5);
   neuronBars(g, place.spikes, sums.neuronRate, width, colour, write);

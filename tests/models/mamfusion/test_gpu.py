@@ -11,7 +11,7 @@ SIZES = {
     "paper": ("paper", {}),
     "released": ("paper", {"fusion": "released"}),
     "small": ("small", {}),
-    "spiking": ("small", {"spiking": True}),
+    "spiking": ("small", {"spiking": "both"}),
 }
 
 

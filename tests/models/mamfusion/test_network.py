@@ -9,6 +9,7 @@ from snnvtg.errors import InputError
 from snnvtg.models.mamfusion import MamFusion, MamFusionConfig
 from snnvtg.models.mamfusion.branches import segment_weights
 from snnvtg.models.retrieval import distinct_videos
+from snnvtg.sweeps.measurement import cost
 from snnvtg.training.evaluation import video_scores
 
 FUSIONS = ("paper", "released", "none")
@@ -37,7 +38,7 @@ def test_the_sentence_is_a_softmax_weighted_sum_of_its_words(small_model):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-@pytest.mark.parametrize("spiking", [False, True])
+@pytest.mark.parametrize("spiking", ["none", "attention", "both"])
 @pytest.mark.parametrize("distance", ["relative", "clips"])
 def test_padding_and_the_other_samples_change_no_answer(small_model, make_batch, fusion, spiking, distance):
     model = small_model(fusion=fusion, spiking=spiking, distance=distance)
@@ -61,7 +62,7 @@ def test_a_search_scores_a_querys_own_video_as_the_forward_pass_does(small_model
     torch.testing.assert_close(scores[1:2, 2:3], alone)
 
 
-@pytest.mark.parametrize("spiking", [False, True])
+@pytest.mark.parametrize("spiking", ["none", "attention", "both"])
 def test_the_vectors_of_a_store_score_as_the_model_without_fusion(small_model, make_batch, spiking):
     model, batch = small_model(fusion="none", spiking=spiking), make_batch()
     by_vectors = model.video_vectors(batch).scores(model.query_vectors(batch))
@@ -117,7 +118,7 @@ def test_the_answer_is_the_run_of_clips_around_the_best(small_model, make_batch)
     assert score == pytest.approx(model.relevance(model(batch), batch)[-1].item())
 
 
-@pytest.mark.parametrize("spiking", [False, True])
+@pytest.mark.parametrize("spiking", ["none", "attention", "both"])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_parameter_is_trained(small_model, make_batch, fusion, spiking):
     model = small_model(fusion=fusion, spiking=spiking).train()
@@ -127,7 +128,7 @@ def test_every_parameter_is_trained(small_model, make_batch, fusion, spiking):
 
 
 def test_the_spiking_heads_give_rates_in_steps_of_1_over_t(small_model, make_batch):
-    model = small_model(spiking=True, num_timesteps=4, fusion="none")
+    model = small_model(spiking="both", num_timesteps=4, fusion="none")
     assert model.num_timesteps == 4
     model.train()(make_batch())  # batch statistics, without which nothing fires
     model.eval()
@@ -135,6 +136,16 @@ def test_the_spiking_heads_give_rates_in_steps_of_1_over_t(small_model, make_bat
     assert set((rates * 4).unique().tolist()) <= {0, 1, 2, 3, 4} and rates.max() > 0
     model.num_timesteps = 2
     assert set((model.as_compared("clips", model.index(make_batch()).clips) * 2).unique().tolist()) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("fusion", ["paper", "none"])
+def test_the_spiking_form_is_priced_and_its_rates_are_counted(small_model, small_data, fusion):
+    model = small_model(small_data.video_width, small_data.text_width, spiking="both", fusion=fusion, max_frames=32)
+    model.train()(small_data.train.batch(range(8)))
+    figures = cost(model, small_data.test.subset(range(2)))
+    assert figures["coverage"] == 1 and 0 < figures["firing_rate"] < 1 and figures["synops"] > 0
+    layers = {name for name in figures if name.startswith("firing_rate:")}
+    assert len(layers) == 1 + 2 * 2 * 4 + 3  # the words' attention, four units in two blocks of two branches, the heads
 
 
 def test_the_inputs_are_standardised_where_the_projection_asks_for_it(small_data):
@@ -153,7 +164,9 @@ def test_the_linear_path_adds_a_linear_map_of_the_standardised_inputs(small_mode
     project = model.words.rows.project
     project.fit(torch.full((5,), 0.5), torch.full((5,), 2.0))
     words, mask = model.encode_words(batch)
-    expected = (batch.text - 0.5) / 2 @ model.words.direct.map.weight.T + 0.1 * model.words.encode(batch.text, mask)
+    expected = (batch.text - 0.5) / 2 @ model.words.direct.map.weight.T + 0.1 * model.words.encode(
+        batch.text, mask, None
+    )
     torch.testing.assert_close(words, expected)
     with pytest.raises(InputError, match="linear_path: needs projection=standardised, got paper"):
         MamFusionConfig(linear_path=True)
