@@ -19,7 +19,7 @@ import tyro
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, PoolOptions, require_csv
 from snnvtg.errors import InputError
-from snnvtg.models import MODELS, model_class
+from snnvtg.models import DEFAULT_MODEL, MODELS, model_class
 from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
 
@@ -39,6 +39,8 @@ class Options(DataOptions, PoolOptions):
     split: Split = "test"
     backend: str = "auto"
     """LIF backend of the measurement"""
+    reference: str = DEFAULT_MODEL
+    """the row that others are compared with; where it is none of a table, that table's first"""
     out: Path = Path("reports/comparison.csv")
     render: bool = False
     """only write the table, figure and Markdown from the sweeps that are there"""
@@ -76,8 +78,8 @@ def main(options: Options) -> None:
     for rival, path in zip(rivals, paths, strict=True):
         if not options.render:
             tables += run_sweeps([rival.sweep], rival.base, [path], **options.pool())
-        print(render(path))
-    found = [read_results(path) for path in paths]
+        print(render(path, options.reference))
+    found = [read_results(path, options.reference) for path in paths]
     table = joined(found)
     write_csv(table, options.out)
     write_json(provenance(behind=[str(path) for path in paths], preset=preset), options.out.with_suffix(".json"))

@@ -46,7 +46,14 @@ def retrained(sweep: Path, metric: str) -> pd.DataFrame:
         means = grouped[["energy_pj", metric]].mean()
         spread = grouped[metric].std()
         means = means.assign(low=means[metric] - spread, high=means[metric] + spread).reset_index()
-    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:  # pandas' own errors are ValueErrors
+    except (
+        OSError,
+        LookupError,
+        ArithmeticError,
+        StopIteration,
+        TypeError,
+        ValueError,
+    ) as error:  # pandas' are the last
         expected = f"num_timesteps, energy_pj and {metric}"
         raise InputError(
             f"{sweep}: expected the CSV of experiments/timestep_sweep.py, with {expected} ({first_line(error)})"

@@ -106,8 +106,11 @@ class SweepResults:
         return reference in self.rows and self.of(row)["recipe"].iloc[0] == self.of(reference)["recipe"].iloc[0]
 
 
-def read_results(path: Path) -> SweepResults:
-    """Read NAME.csv with NAME.json and NAME_queries.csv beside it."""
+def read_results(path: Path, reference: str | None = None) -> SweepResults:
+    """Read NAME.csv with NAME.json and NAME_queries.csv beside it.
+
+    `reference`: the row that others are compared with; none, or no row of the sweep: as declared.
+    """
     beside, queries = path.with_suffix(".json"), path.with_name(f"{path.stem}_queries.csv")
     for needed in (path, beside, queries):
         if not needed.is_file():
@@ -122,6 +125,9 @@ def read_results(path: Path) -> SweepResults:
     table = check_numbers(table, [*figures, *(name for name in COUNTED if name in table)], path)
     each = check_numbers(read_rows(queries, QUERY_KEY), ("query", *evaluation.compared), queries)
     check_queries(table, each, queries)
+    declaration = provenance["declaration"]
+    if reference in {row["name"] for row in declaration["rows"]}:
+        provenance = {**provenance, "declaration": {**declaration, "reference": reference}}
     return SweepResults(table, each, provenance, published_figures(provenance, path.stem))
 
 

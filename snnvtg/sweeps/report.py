@@ -27,9 +27,12 @@ and by 3 points. Simulated, 400 draws each, 200 queries of 100 videos; an overla
 the difference of a video by 4 (where overlaps scatter by 20 points, 3 seeds have 1 and 6 %)"""
 
 
-def render(path: Path) -> str:
-    """Write NAME.md, NAME.tex and NAME.png beside the table NAME.csv; returns what to tell the user."""
-    results = read_results(path)
+def render(path: Path, reference: str | None = None) -> str:
+    """Write NAME.md, NAME.tex and NAME.png beside the table NAME.csv; returns what to tell the user.
+
+    `reference` as in `read_results`.
+    """
+    results = read_results(path, reference)
     found = differences(results)
     cells = cell_table(results, found)
     figure = figure_of(results, found)

@@ -70,7 +70,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
     beside = path.with_suffix(".json")
     try:
         content = json.loads(beside.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise InputError(
@@ -85,7 +85,7 @@ def read_rows(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     try:
         # the python engine reads every float back exactly
         table = pd.read_csv(path, engine="python", dtype={**TEXT, "seed": "Int64"})
-    except (OSError, ValueError, TypeError) as error:  # pandas' own errors are ValueErrors
+    except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' own errors are ValueErrors
         raise InputError(f"{path}: not a results table ({' '.join(str(error).split())}); move it away") from None
     absent = [column for column in needed if column not in table]
     if absent:

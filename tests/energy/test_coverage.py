@@ -28,7 +28,7 @@ VARIANTS = [
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
 def test_evaluation_of_every_model_is_priced_whole(name, make_batch):
-    model = MODELS[name](MODELS[name].config_class(), 6, 5).eval()
+    model = MODELS[name](MODELS[name].recipe("demo").model, 6, 5).eval()
     account = Ledger.per_query(model, [make_batch([0])], strict=True)
     assert (account.coverage, account.unpriced) == (1.0, {})
     assert account.totals["macs"] > 0

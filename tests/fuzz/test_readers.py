@@ -24,3 +24,9 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(name, tmp_path):
         target.try_one(path, good, seed)
 
     holds()
+
+
+@pytest.mark.parametrize(("name", "case"), [("provenance", 1720641389), ("table", 3334222136)])
+def test_what_a_run_by_hand_found_stays_mended(name, case, tmp_path):
+    target, path, good = prepared(name, tmp_path)
+    target.try_one(path, good, case)

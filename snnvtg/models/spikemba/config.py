@@ -45,6 +45,8 @@ class SpikeMbaConfig(ClipwiseConfig):
     """matched: the neurons of S hear, beside BN(Linear(G)), how well the clip matches the query in the match space"""
     proposals_weigh: bool = False
     """the foreground logit reads the last block's spikes as well (not in the paper, whose proposals nothing reads)"""
+    proposals_replace: bool = False
+    """and reads them in place of s_i, which reaches it through the spikes alone; without a detector it reads s_i"""
     qkv_bn: bool = True
     """printed: False"""
     attention_scale: float = 0.125
@@ -64,6 +66,8 @@ class SpikeMbaConfig(ClipwiseConfig):
         super().__post_init__()
         self.at_least(1, "num_timesteps", "expand", "state_size", "conv_width")
         self.at_least(0, "num_slots")
+        if self.proposals_replace and not self.proposals_weigh:
+            raise InputError("proposals_replace: expected false where proposals_weigh is false, got true")
         if not 0 <= self.threshold_spread < 1:
             raise InputError(f"threshold_spread: expected a number in [0, 1), got {self.threshold_spread}")
         if self.proposal_current == "matched" and self.alignment != "match":

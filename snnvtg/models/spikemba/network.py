@@ -206,6 +206,8 @@ class SpikeMba(ClipwiseModel):
         self.blocks = nn.ModuleList(SpikeMbaBlock(config, number) for number in range(config.num_blocks))
         reads = config.proposals_weigh and config.use_ssd
         self.proposal_readout = nn.Linear(config.width, 1) if reads else None
+        if reads and config.proposals_replace:
+            self.saliency_gain = None
         if reads:  # starts as a multiple of r_i, as s_i does that it replaces
             nn.init.constant_(self.proposal_readout.weight, READOUT / config.width)
             nn.init.zeros_(self.proposal_readout.bias)

@@ -11,7 +11,7 @@ LOOKING: dict[str, Any] = {
     "mrm_gate": "rates",
     "proposal_current": "matched",
     "proposals_weigh": True,
-    "foreground_reads_saliency": False,
+    "proposals_replace": True,
 }
 """what words and clips have in common reaches the answer through the spikes alone; none of it is in the paper"""
 

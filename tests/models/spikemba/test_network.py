@@ -32,6 +32,7 @@ VARIANTS = [
         "num_slots": 0,
     },
     {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
+    {"alignment": "match", "proposals_weigh": True, "proposals_replace": True, "use_ssd": False},
 ]
 
 
@@ -59,7 +60,7 @@ def test_gradient_reaches_every_parameter(tiny, make_batch, changes):
     model = built(tiny, **changes).train()
     output = model(make_batch())
     parts = (output.foreground_logits, output.boundaries, output.saliency, output.words, *output.spikes)
-    sum((part * torch.randn_like(part)).sum() for part in parts).backward()
+    sum((part * torch.randn_like(part)).sum() for part in parts if part is not None).backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     # a bias in front of a batch normalisation has no effect; neither has a shift of all attention scores
     effectless = ("q_proj.bias", "k_proj.bias", "v_proj.bias", "out_proj.bias", "score.bias")
@@ -132,3 +133,11 @@ def test_it_runs_in_mixed_precision(tiny, make_batch):
             output = model(batch)
     mask = batch.video_mask
     torch.testing.assert_close(output.boundaries.float()[mask], expected.boundaries[mask], rtol=0.1, atol=0.3)
+
+
+def test_proposals_stand_in_for_the_cosine_where_there_is_a_detector(tiny):
+    settings = {"proposals_weigh": True, "proposals_replace": True}
+    assert built(tiny, **settings).saliency_gain is None
+    assert built(tiny, **settings, use_ssd=False).saliency_gain is not None
+    with pytest.raises(InputError, match="proposals_replace: expected false where proposals_weigh is false"):
+        built(tiny, proposals_replace=True)
