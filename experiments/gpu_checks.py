@@ -97,8 +97,6 @@ PARTS = (
     ),
     # what other people's programs do to the kernels; those of all values are compiled by now
     Part("conformance", ("-m snnvtg.neurons.conformance {fused --device cuda|--help}",), 20),
-    # every model at its paper's size and in its spiking form: the answers of the CPU, and a training step
-    Part("models", (f"{PYTEST} -m {{gpu|gpu --collect-only}} tests/models",), 20),
     # whatever else is marked for a GPU
     Part("tests", (f"{PYTEST} -m {{gpu|gpu --collect-only}} --maxfail=20 tests",), 15, needs=("hypothesis",)),
     # compiling takes minutes: what time is left, or a second call
