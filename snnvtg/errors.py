@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 
+LONGEST = 1500
+"""letters of a message"""
+
 
 class InputError(ValueError):
     """Bad input: the message names the file, the key or line, what was expected and what to do.
 
-    Commands print it alone on one line and exit with status 2; anything else is a bug and keeps its traceback.
+    Commands print it alone on one line and exit with status 2; anything else is a bug and keeps its traceback. What a
+    damaged file put into it is left out in the middle beyond `LONGEST` letters.
     """
+
+    def __init__(self, message: str = ""):
+        long = len(message) > LONGEST
+        super().__init__(f"{message[: LONGEST - 400]} … {message[-300:]}" if long else message)
 
 
 class BackendError(InputError):

@@ -31,6 +31,14 @@ SWEEP += ["--runs", "runs", "--out", "table.csv"]
 TRAIN = ["train.py", *TINY, "--out", "trained"]
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """Ctrl-C is heard, even where whoever started the tests ignores it, as nohup and a shell's & do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_a_sweep_that_is_interrupted_and_killed_ends_with_the_figures_of_an_undisturbed_one(
     tmp_path, command, monkeypatch
 ):

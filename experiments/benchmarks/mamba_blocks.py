@@ -9,9 +9,10 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from measuring import peak_of, replay_ms
+from measuring import replay_ms
 from scan_timing import Setting
 from snnvtg.layers.mamba import Mamba, MambaConfig
+from snnvtg.memory import peak_of
 from snnvtg.scan import available_backends
 from step_parts import median_ms
 

@@ -6,15 +6,17 @@ Every query is asked as it is and, where its video has one with another moment, 
 same video; both against the own moment. A detector that follows the query does worse with the other's words.
 """
 
-import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
+import tyro
 from torch import Tensor
 
+from quiet import run
 from snnvtg.data import GroundingDataset
 from snnvtg.data.source import DataSource
 from snnvtg.models.spikemba import SpikeMba, clip_rates, proposal_set
@@ -63,13 +65,18 @@ def measured(model: SpikeMba, split: GroundingDataset, levels: str) -> tuple[lis
     return areas, sets
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Measure the proposals of a trained model."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    data: Path | None = None
+    """folder of the data; none: the embedded synthetic set"""
+    split: Literal["train", "val", "test"] = "val"
+
+
+def main(options: Options) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--data", type=Path, help="folder of the data; none: the embedded synthetic set")
-    parser.add_argument("--split", choices=["train", "val", "test"], default="val")
-    options = parser.parse_args()
     split = getattr(DataSource(data=options.data).load(), options.split)
     model = load_checkpoint(options.checkpoint, SpikeMba).build().eval()
     others, places = with_other_words(split)
@@ -100,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, main, __doc__)

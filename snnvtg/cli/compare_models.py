@@ -84,8 +84,7 @@ def main(options: Options) -> None:
     write_csv(table, options.out)
     write_json(provenance(behind=[str(path) for path in paths], preset=preset), options.out.with_suffix(".json"))
     title = f"Accuracy against energy ({found[0].title.partition('(')[2].removesuffix(')')})"
-    metrics = list(dict.fromkeys(name for results in found for name in reversed(results.evaluation.compared)))
-    metrics = [*metrics, "SumR"]
+    metrics = list(dict.fromkeys([*reversed(found[0].evaluation.compared), "SumR"]))
     save_both(front_figure(table, metrics[:3], title), options.out.with_suffix(".png"))
     write_text(markdown(table, found, names, options.out.stem), options.out.with_suffix(".md"))
     print(f"wrote {options.out} and the files beside it")

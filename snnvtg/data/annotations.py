@@ -112,7 +112,7 @@ def check_unique(seen: dict[str, str], qid: int | str, place: str) -> None:
 def require(record: dict[str, Any], key: str, place: str) -> Any:
     """record[key], or InputError naming the key."""
     if key not in record:
-        raise InputError(f"{place}: key {key!r} is missing; keys there: {', '.join(sorted(record)) or 'none'}")
+        raise InputError(f"{place}: key {key!r} is missing; keys there: {', '.join(sorted(record)) or 'none':.160}")
     return record[key]
 
 

@@ -88,7 +88,7 @@ def opened(path: Path, *keys: str) -> Iterator[tuple[Header, BinaryIO, int]]:
                 there = {name.removesuffix(".npy"): name for name in archive.namelist()}
                 key = next((key for key in keys if key in there), None)
                 if key is None:
-                    raise InputError(f"{path}: no key {keys[0]!r}; keys there: {', '.join(there) or 'none'}")
+                    raise InputError(f"{path}: no key {keys[0]!r}; keys there: {', '.join(there) or 'none':.160}")
                 with archive.open(there[key]) as member:
                     yield read_header(member), member, archive.getinfo(there[key]).compress_size
     except InputError:

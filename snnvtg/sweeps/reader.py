@@ -60,6 +60,8 @@ def parse_sweep(text: str, origin: str = "sweep") -> Sweep:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{origin}:{line}: not YAML: {error.problem}") from None
+    except RecursionError:
+        raise InputError(f"{origin}: not YAML: nested too deeply") from None
     except yaml.YAMLError as error:
         raise InputError(f"{origin}: not YAML: {' '.join(str(error).split())}") from None
     if root is None:

@@ -1,18 +1,16 @@
 """Watching a training run while it goes: losses, firing rates by layer and validation figures, epoch by epoch."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from torch import Tensor
 
 from snnvtg.errors import InputError
 from snnvtg.files import atomic
-
-Watcher = Callable[[int, Mapping[str, float]], None]
-"""called after each epoch with its number and figures: `loss`, `loss/TERM`, `firing_rate/LAYER`, validation by name"""
+from snnvtg.instrumentation import FiringRates
+from snnvtg.training.watching import Watcher, Write
 
 
 def watcher(name: Literal["none", "csv", "tensorboard"], folder: Path) -> Watcher | None:
@@ -22,10 +20,11 @@ def watcher(name: Literal["none", "csv", "tensorboard"], folder: Path) -> Watche
     """
     if name == "none":
         return None
-    return CsvWatcher(folder / "live.csv") if name == "csv" else tensorboard(folder)
+    write = CsvLines(folder / "live.csv") if name == "csv" else tensorboard(folder)
+    return Watcher(write, lambda model: FiringRates(model, "T...C"))
 
 
-class CsvWatcher:
+class CsvLines:
     """A line per epoch in one CSV file, whole after every epoch; a resumed run goes on below what is there."""
 
     def __init__(self, path: Path):
@@ -41,7 +40,7 @@ class CsvWatcher:
             table.to_csv(scratch, index=False)
 
 
-def tensorboard(folder: Path) -> Watcher:
+def tensorboard(folder: Path) -> Write:
     """Scalars in the event files of TensorBoard: `tensorboard --logdir FOLDER`."""
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -58,23 +57,3 @@ def tensorboard(folder: Path) -> Watcher:
         writer.flush()
 
     return watch
-
-
-class Terms:
-    """Means of the loss terms of an epoch, kept on the device until they are asked for."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.steps = 0
-
-    def add(self, terms: Mapping[str, Tensor]) -> None:
-        """The terms of one step."""
-        self.steps += 1
-        for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
-
-    def take(self) -> dict[str, float]:
-        """`loss/TERM` → mean over the steps since it was last asked for."""
-        means = {f"loss/{name}": float(total) / self.steps for name, total in self.sums.items()}
-        self.sums, self.steps = {}, 0
-        return means

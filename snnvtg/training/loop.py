@@ -14,13 +14,12 @@ from snnvtg import memory
 from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
 from snnvtg.errors import InputError
-from snnvtg.instrumentation import FiringRates
 from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 from snnvtg.training.evaluation import evaluate, evaluation_of
-from snnvtg.training.live import Terms, Watcher
+from snnvtg.training.watching import Terms, Watcher
 
 
 def train(
@@ -117,12 +116,12 @@ class _Run:
             total += self._one_step(batch.to(self.device))
         self.epoch += 1
         with ExitStack() as stack:
-            rates = stack.enter_context(FiringRates(self.model, "T...C")) if self.watch else {}
+            rates = stack.enter_context(self.watch.rates(self.model)) if self.watch else {}
             metrics, _ = self._validate()
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
         if self.watch:
             fired = {f"firing_rate/{layer}": rate for layer, rate in rates.items()}
-            self.watch(self.epoch, {**self.history[-1], **self.terms.take(), **fired})
+            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **fired})
         if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
             self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}

@@ -86,8 +86,8 @@ def done(tmp_path_factory):
 def test_rows_columns_and_provenance(done):
     table = pd.read_csv(done / "whole/parts.csv")
     assert list(table.columns[: len(COLUMNS)]) == COLUMNS
-    prior, table = table[table["row"] == "prior"], table[table["row"] != "prior"]
-    assert len(prior) == 1 and prior["seed"].isna().all() and prior["energy_pj"].isna().all()
+    prior, table = table[table["row"].isin(["prior", "linear"])], table[~table["row"].isin(["prior", "linear"])]
+    assert len(prior) == 2 and prior["seed"].isna().all() and prior["energy_pj"].isna().all()
     controls, table = table[table["model"] == "shuffled-query"], table[table["model"] != "shuffled-query"]
     rows = [["full", 0], ["full", 1], ["transformer", 0], ["transformer", 1], ["without-ssd", 0], ["without-ssd", 1]]
     assert table[["row", "seed"]].to_numpy().tolist() == rows == controls[["row", "seed"]].to_numpy().tolist()
@@ -212,11 +212,16 @@ def test_a_row_declared_otherwise_is_not_taken_for_the_old_one(done, command, tm
     [
         ("model.use_ssd", "model.use_sdd", 9, "known here: width, num_blocks"),
         ("use_ssd: false", "use_ssd: perhaps", 9, "expected true or false"),
-        ("model: transformer", "model: tranformer", 10, "known: spikemba, transformer"),
+        ("model: transformer", "model: tranformer", 10, "known: mamfusion, mrnet"),
         ("model: transformer", "architecture: transformer", 11, "unknown key 'architecture'; known: model"),
         ("[shuffled-query]", "[shuffled-words]", 12, "no control 'shuffled-words'; known: shuffled-query, other-video"),
         ("reference: full", "reference: ful", 5, "known: full, without-ssd, transformer"),
-        ("seeds: [0, 1]", "seed: [0, 1]", 4, "known: name, title, seeds, reference, notes, controls, rows, grid"),
+        (
+            "seeds: [0, 1]",
+            "seed: [0, 1]",
+            4,
+            "known: name, title, seeds, reference, notes, controls, measures, rows, grid",
+        ),
         ("  transformer:", "  full:", 10, "'full' is already there at line 7"),
         ("full: {}", "full: {", 9, "not YAML"),
     ],

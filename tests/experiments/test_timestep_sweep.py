@@ -87,12 +87,10 @@ def test_rows_columns_and_provenance(swept):
     folder, _ = swept
     table = pd.read_csv(folder / "first.csv")
     assert list(table.columns[: len(COLUMNS)]) == COLUMNS
-    assert table["model"].tolist() == ["shuffled-query", "spikemba"] * 2 + ["prior"]
-    assert table["row"].tolist()[::2] == [
-        "num_timesteps=1 num_slots=preset",
-        "num_timesteps=3 num_slots=preset",
-        "prior",
-    ]
+    trained = ["num_timesteps=1 num_slots=preset", "num_timesteps=3 num_slots=preset"]
+    assert table["row"].unique().tolist() == ["linear", *trained, "prior"]
+    asked = {"spikemba", "shuffled-query", "other-video", "permuted-spikes", "silent-spikes"}
+    assert all(set(table.loc[table["row"] == row, "model"]) == asked for row in trained)
     spiking = table[table["model"] == "spikemba"].sort_values("num_timesteps")
     assert spiking["num_timesteps"].tolist() == [1, 3]
     assert spiking["firing_rate"].between(0, 1, inclusive="neither").all()

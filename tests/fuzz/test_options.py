@@ -11,7 +11,9 @@ from tests.fuzz.options import COMMAND_OPTIONS, try_options
 def test_a_command_line_is_taken_or_refused_in_one_line(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    @settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=50, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(st.integers(0, 2**32 - 1))
     def holds(seed):
         try_options(name, seed)

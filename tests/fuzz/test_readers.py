@@ -15,6 +15,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(name, tmp_path):
 
     @settings(
         max_examples=30 if name in SLOW else 100,
+        derandomize=True,
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow],
@@ -26,7 +27,9 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(name, tmp_path):
     holds()
 
 
-@pytest.mark.parametrize(("name", "case"), [("provenance", 1720641389), ("table", 3334222136)])
+@pytest.mark.parametrize(
+    ("name", "case"), [("provenance", 1720641389), ("table", 3334222136), ("sweep", 586754412), ("sweep", 1271620076)]
+)
 def test_what_a_run_by_hand_found_stays_mended(name, case, tmp_path):
     target, path, good = prepared(name, tmp_path)
     target.try_one(path, good, case)

@@ -84,7 +84,7 @@ def test_queries_of_a_row_that_was_not_finished_are_dropped(open_table, tmp_path
 def test_rows_whose_queries_are_lost_are_refused(open_table, tmp_path):
     open_table().add_untrained()
     (tmp_path / "rates_queries.csv").write_text("row,model,seed,query,video,mIoU\n")
-    with pytest.raises(InputError, match="row 'prior', seed None is missing"):
+    with pytest.raises(InputError, match="row 'linear', seed None is missing"):
         open_table()
 
 
@@ -121,7 +121,8 @@ def test_data_may_be_an_axis_and_each_of_its_values_has_its_own_prior(base, tmp_
     sweep = grid_sweep("folds", "Folds", {"data.fold": ["0", "1"]})
     (table,) = run_sweeps([sweep], base, [tmp_path / "folds.csv"], tmp_path / "runs", workers=1)
     frame = pd.read_csv(tmp_path / "folds.csv")
-    assert sorted(frame["row"]) == ["fold=0", "fold=1", "prior fold=0", "prior fold=1"]
+    rows = [f"{name}fold={fold}" for name in ("", "linear ", "prior ") for fold in (0, 1)]
+    assert sorted(frame["row"]) == rows
     assert frame.dropna(subset="seed")["data"].nunique() == 2
     queries = pd.read_csv(tmp_path / "folds_queries.csv").dropna(subset="seed")
     # four folds of eight queries: two each, numbered as in the whole training split

@@ -100,7 +100,7 @@ def test_an_installed_entry_point_is_a_model_by_name(quick, command, moments, mi
         (tmp_path / "outside_plugin-1.0.dist-info" / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     assert command("train", "--model", "mydert", *quick) == 2
-    assert "known: spikemba, transformer, mydetr" in capsys.readouterr().err
+    assert "spikemba_retrieval, transformer, mydetr" in capsys.readouterr().err
     assert command("train", "--model", "mydetr", *quick, "--out", tmp_path / "run") == 0
     asked = ("--checkpoint", tmp_path / "run" / "best.pt", "--data", moments, "--out", tmp_path / "answers.jsonl")
     assert command("predict", *asked) == 2

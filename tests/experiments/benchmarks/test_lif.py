@@ -22,7 +22,7 @@ def experiment(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(__import__("sys").modules, "lif", module)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "SHAPES", ((2, 16, 3, 256), (3, 2, 3, 8)))
+    monkeypatch.setattr(module, "LIF_SHAPES", ((2, 16, 3, 256), (3, 2, 3, 8)))
     monkeypatch.setattr(module, "LONGER", ())
     # a process that has used its threads, as this one may have, cannot be forked to measure memory
     monkeypatch.setattr(module, "peak_mb", lambda backend, setting, direction: 1.0)

@@ -126,7 +126,7 @@ def test_without_a_detector_there_is_no_contrastive_and_no_rate_loss(small_data)
 
 
 def test_an_unknown_encoding_is_named():
-    with pytest.raises(InputError, match=r"--set model\.encoding=rate: expected one of direct, poisson, latency"):
+    with pytest.raises(InputError, match=r"model\.encoding=rate: expected one of direct, between, poisson, latency"):
         trial_of("demo", ["model.encoding=rate"])
 
 
