@@ -36,10 +36,12 @@ def markdown(table: pd.DataFrame, found: Sequence[SweepResults], models: Sequenc
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """One line of text per model: figures, what it costs, how long it takes."""
+    figures = [column for column in ("R1@0.3", "R1@0.5", "R1@0.7", "mIoU") if _has(table, column)]
+    figures = figures or [c for c in table if c.startswith(("MR-", "HL-", "mAP")) and _has(table, c)]
+    figures += ["SumR"] if _has(table, "SumR") else []
     lines = []
     for name, own in table.groupby("model", sort=False):
         cells = {"model": str(name), "seeds": str(own["seed"].notna().sum() or NOTHING)}
-        figures = [column for column in ("R1@0.3", "R1@0.5", "R1@0.7", "mIoU", "SumR") if _has(table, column)]
         cells |= {figure: spread(own[figure], "{:.1f}") for figure in figures}
         cells["firing rate"] = spread(own["firing_rate"], "{:.3f}")
         cells["parameters"] = _number(own["parameters"], 1, ",.0f")
