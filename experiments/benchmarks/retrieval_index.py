@@ -1,15 +1,15 @@
 """Search of a store of videos: time of a query, memory and recall, exact and approximate, against the store's size.
 
     python experiments/benchmarks/retrieval_index.py --out reports/benchmark_retrieval_index.csv
-    python experiments/benchmarks/retrieval_index.py --videos 1000000 --methods exact --dtype float16
+    python experiments/benchmarks/retrieval_index.py --videos 1000 3000 10000 30000 100000 1000000 --out BIG.csv
 
 The vectors are synthetic: each video has a random centre, each segment lies around it, and each query around a segment
 (as far from it as `--noise` says); real ones may be easier or harder to index. Each row is a process of its own, whose
 memory is counted above what Python and its libraries take. `query_ms` is the median for one query at a time from a
 store in the page cache, `batch_ms` per query of 64 at once. `recall@10` is the share of the exact search's ten best
-videos found; `own@1` how often the video a query was drawn from comes first. Two minutes on one core, and fifteen with a
-million videos (5 GB of disk); faiss rows need the extra
-`faiss`, and are left out with a note where it is missing.
+videos found; `own@1` how often the video a query was drawn from comes first. Two minutes on one core, a quarter of an
+hour with a million videos (6 GB of disk); faiss rows need the extra `faiss`, and are left out with a note where it is
+missing.
 """
 
 import tempfile

@@ -21,7 +21,7 @@ def _faiss():
 class ApproximateSearch:
     """`search` narrowed by an index that lies in the store's folder and covers all of it."""
 
-    def __init__(self, search: VectorSearch, *, probes: int = 64, candidates: int = 1000):
+    def __init__(self, search: VectorSearch, *, probes: int = 256, candidates: int = 1000):
         """`probes`: lists of the inverted file that are read; `candidates`: segments whose videos are scored."""
         faiss, folder = _faiss(), search.store.folder
         covers = [piece.name for piece in search.store.manifest.pieces]

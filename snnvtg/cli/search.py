@@ -39,7 +39,7 @@ class Options(CommandOptions):
     top: int = 10
     """videos to show"""
     method: Literal["auto", "exact", "faiss"] = "auto"
-    probes: int = 64
+    probes: int = 256
     """of faiss: lists of the inverted file that are read; more find more and take longer"""
     model: str | None = None
     """the class of a model from outside the package, which no checkpoint is trusted to name"""
