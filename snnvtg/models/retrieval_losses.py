@@ -1,13 +1,13 @@
 """What models are trained with that find videos: InfoNCE and triplets, both ways, by clips and by whole videos."""
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from snnvtg.errors import InputError
 from snnvtg.models.losses import both_ways, info_nce, triplet_loss
+from snnvtg.models.ranges import check_weights
 from snnvtg.models.retrieval import PairScores
 
 
@@ -30,10 +30,7 @@ class RetrievalLossConfig:
     """epoch, counted from 0, from which a triplet's negative is the best-scored one instead of every other"""
 
     def __post_init__(self):
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise InputError(f"loss.{entry.name}: expected a finite number of at least 0, got {value}")
+        check_weights(self)
         if not self.temperature > 0:
             raise InputError(f"loss.temperature: expected a number above 0, got {self.temperature}")
 

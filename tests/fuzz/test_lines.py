@@ -18,6 +18,7 @@ from snnvtg.data.text import GloveText
 from snnvtg.data.text_files import read_tokens
 from snnvtg.data.video_rankings import read_video_rankings
 from snnvtg.errors import InputError
+from tests.fuzz.damage import flip
 
 fuzz = settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ROWS = np.arange(1.0, 25.0, dtype=np.float32).reshape(8, 3)
@@ -43,26 +44,8 @@ absurd = st.sampled_from([*SCALARS, *LISTS, float("nan"), float("inf")])
 
 
 def damage(content: bytes, seed: int) -> bytes:
-    """Some bytes flipped, dropped, doubled or cut off, a byte order mark put in front, line ends of Windows."""
-    draw, data = random.Random(seed), bytearray(content)
-    for _ in range(draw.choice([1, 1, 2, 5])):
-        at = draw.randrange(len(data)) if data else 0
-        kind = draw.randrange(7)
-        if kind == 0 and data:
-            data[at] ^= 1 << draw.randrange(8)
-        elif kind == 1:
-            del data[at : at + draw.choice([1, 8, 100])]
-        elif kind == 2:
-            data = data[:at]
-        elif kind == 3:
-            data[at:at] = bytes(draw.randrange(256) for _ in range(draw.choice([1, 4])))
-        elif kind == 4:
-            data[0:0] = draw.choice([b"\xef\xbb\xbf", b"\xff\xfe", b"\0"])
-        elif kind == 5:
-            data += data[at : at + 100]
-        else:
-            data = bytearray(bytes(data).replace(b"\n", b"\r\n"))
-    return bytes(data)
+    """`content` with some bytes damaged."""
+    return flip(content, random.Random(seed))
 
 
 def one_line(read, path, name=None):

@@ -1,7 +1,6 @@
 """The losses of dense heads, SpikeMba's of Section 3.5 made to train, and the foreground loss its paper leaves out."""
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 from snnvtg.errors import InputError
 from snnvtg.models.clipwise.output import ClipwiseOutput
 from snnvtg.models.losses import focal_loss, masked_mean
+from snnvtg.models.ranges import check_weights
 from snnvtg.records import Batch
 
 
@@ -35,10 +35,7 @@ class ClipwiseLossConfig:
     """over the distinct rating levels of a batch; printed: sum, which weighs a data set by how finely it is rated"""
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise InputError(f"loss.{field.name}: expected a finite number of at least 0, got {value}")
+        check_weights(self)
         if not self.entropy_temperature > 0:
             raise InputError(f"loss.entropy_temperature: expected a number above 0, got {self.entropy_temperature}")
 

@@ -22,10 +22,8 @@ from snnvtg.models.clipwise.losses import ClipwiseLossConfig, clipwise_losses
 from snnvtg.models.clipwise.matching import MatchSpace, ProductFeatures
 from snnvtg.models.clipwise.output import ClipwiseOutput
 from snnvtg.models.contract import GroundingModel
+from snnvtg.models.ranges import LARGEST, check_shares
 from snnvtg.records import Batch, Prediction
-
-LARGEST = 2**16
-"""no width or number of any model is above it"""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,7 @@ class ClipwiseConfig:
             raise InputError(f"alignment_ridge: expected a finite number above 0, got {self.alignment_ridge}")
         if not 0 < self.nms_threshold <= 1:
             raise InputError(f"nms_threshold: expected an IoU in (0, 1], got {self.nms_threshold}")
-        for name in ("dropout", "input_dropout", "match_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+        check_shares(self, "dropout", "input_dropout", "match_dropout")
 
     def at_least(self, low: int, *names: str) -> None:
         """Raise InputError where one of the fields is below `low`, or larger than any model."""

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from snnvtg.errors import InputError
+from snnvtg.models.ranges import check_counts, check_shares
 from snnvtg.models.retrieval_losses import RetrievalLossConfig
 from snnvtg.neurons import LIFParameters
-
-LARGEST = 2**16
-"""no width or number of the model is above it"""
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,7 @@ class MamFusionConfig:
 
     def __post_init__(self):
         sizes = ("width", "num_heads", "num_blocks", "num_clips", "max_frames", "max_tokens")
-        for name in (*sizes, "state_size", "conv_width", "expand", "num_timesteps"):
-            if not 1 <= getattr(self, name) <= LARGEST:
-                raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
+        check_counts(self, *sizes, "state_size", "conv_width", "expand", "num_timesteps")
         if self.linear_path and self.projection != "standardised":
             raise InputError(f"linear_path: needs projection=standardised, got {self.projection}")
         if self.width % self.num_heads:
@@ -97,6 +93,4 @@ class MamFusionConfig:
             raise InputError(f"sigmas: expected widths above 0, at least one (inf is allowed), got {self.sigmas}")
         if not 0 <= self.clip_weight <= 1:
             raise InputError(f"clip_weight: expected a share in [0, 1], got {self.clip_weight}")
-        for name in ("dropout", "input_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+        check_shares(self, "dropout", "input_dropout")

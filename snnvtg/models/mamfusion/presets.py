@@ -1,9 +1,10 @@
 """Settings of MamFusion by preset, and its released ones for each benchmark."""
 
+from dataclasses import replace
 from typing import Any
 
 from snnvtg.models.mamfusion.config import MamFusionConfig, MamFusionLossConfig
-from snnvtg.models.recipe import TrainingConfig
+from snnvtg.models.recipe import TRAINING, TrainingConfig
 
 _LOSS = MamFusionLossConfig(
     clip_nce=1.0,
@@ -41,19 +42,8 @@ TRAININGS = {
         schedule="cosine",
         warmup_epochs=4,
     ),
-    "demo": TrainingConfig(
-        epochs=12, batch_size=32, learning_rate=2e-3, schedule="cosine", warmup_epochs=1, ema_decay=0.98
-    ),
-    "small": TrainingConfig(
-        epochs=12,
-        batch_size=64,
-        learning_rate=2e-3,
-        optimiser="adamw",
-        weight_decay=0.05,
-        schedule="cosine",
-        warmup_epochs=1,
-        ema_decay=0.99,
-    ),
+    "demo": replace(TRAINING["demo"], batch_size=32),
+    "small": replace(TRAINING["small"], epochs=12, batch_size=64),
 }
 PAPER: dict[str, dict[str, Any]] = {
     "charades_sta": {},

@@ -1,14 +1,13 @@
 """Configuration of MRNet."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 from snnvtg.errors import InputError
+from snnvtg.models.ranges import LARGEST, check_counts, check_shares, check_weights
 from snnvtg.neurons import LIFParameters
 
-LARGEST = 2**16
-"""no width or number of any model is above it"""
 COUNTS = (
     "width num_blocks num_heads expand num_clips pre_pool input_width map_channels map_layers map_kernel "
     "num_moments num_decoder_layers num_timesteps"
@@ -45,10 +44,7 @@ class MRNetLossConfig:
     """weight of a moment query that has no moment, against 1 of one that has"""
 
     def __post_init__(self):
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise InputError(f"loss.{f.name}: expected a finite number of at least 0, got {value}")
+        check_weights(self)
         if not self.contrastive_temperature > 0:
             raise InputError(
                 f"loss.contrastive_temperature: expected a number above 0, got {self.contrastive_temperature}"
@@ -149,12 +145,8 @@ class MRNetConfig:
     loss: MRNetLossConfig = field(default_factory=MRNetLossConfig)
 
     def __post_init__(self):
-        for name in COUNTS:
-            if not 1 <= getattr(self, name) <= LARGEST:
-                raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
-        for name in ("input_dropout", "mlp_dropout", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+        check_counts(self, *COUNTS)
+        check_shares(self, "input_dropout", "mlp_dropout", "dropout")
         for name in ("gamma", "nms_threshold"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a number in (0, 1], got {getattr(self, name)}")

@@ -8,10 +8,9 @@ from typing import Literal
 from snnvtg.errors import InputError
 from snnvtg.models.r2_tuning.losses import R2LossConfig
 from snnvtg.models.r2_tuning.pyramid import PointPlace
+from snnvtg.models.ranges import check_counts, check_shares
 from snnvtg.neurons import LIFParameters
 
-LARGEST = 2**16
-"""no width or number of any model is above it"""
 Spiking = Literal["none", "ffn", "heads", "both"]
 
 
@@ -76,14 +75,10 @@ class R2TuningConfig:
     loss: R2LossConfig = field(default_factory=R2LossConfig)
 
     def __post_init__(self):
-        for name in ("num_layers", "width", "num_heads", "feed_forward", "num_timesteps", "top"):
-            if not 1 <= getattr(self, name) <= LARGEST:
-                raise InputError(f"{name}: expected a number from 1 to {LARGEST}, got {getattr(self, name)}")
+        check_counts(self, "num_layers", "width", "num_heads", "feed_forward", "num_timesteps", "top")
         if self.width % self.num_heads:
             raise InputError(f"num_heads: expected a divisor of width {self.width}, got {self.num_heads}")
-        for name in ("drop_path", "input_dropout", "head_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+        check_shares(self, "drop_path", "input_dropout", "head_dropout")
         if not self.strides or self.strides[0] != 1 or any(b != 2 * a for a, b in pairwise(self.strides)):
             raise InputError(f"strides: expected 1 and its doubles, as 1,2,4,8, got {self.strides}")
         if self.standardise and not self.degenerate:

@@ -1,7 +1,6 @@
 """The five losses of R²-Tuning: Eq. 10 to 13 and 15."""
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,6 +11,7 @@ from snnvtg.errors import InputError
 from snnvtg.models.losses import focal_loss, info_nce, masked_mean
 from snnvtg.models.r2_tuning.output import R2Output
 from snnvtg.models.r2_tuning.pyramid import assign
+from snnvtg.models.ranges import check_weights
 from snnvtg.records import Batch
 
 
@@ -42,10 +42,7 @@ class R2LossConfig:
     """clips of lower saliency, as in the paper, or also the video's clips under the other queries of the batch"""
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int | float) and not 0 <= value < math.inf:
-                raise InputError(f"loss.{field.name}: expected a finite number of at least 0, got {value}")
+        check_weights(self)
         if self.focal_alpha is not None and self.focal_alpha > 1:
             raise InputError(f"loss.focal_alpha: expected a share from 0 to 1 or none, got {self.focal_alpha}")
         if not self.temperature > 0:

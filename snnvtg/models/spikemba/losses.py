@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from snnvtg.errors import InputError
 from snnvtg.models.clipwise import ClipwiseLossConfig
 from snnvtg.models.clipwise.losses import sentence_numbers
+from snnvtg.models.losses import info_nce
 from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.records import Batch
@@ -87,11 +88,8 @@ def saliency_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConf
     inside = batch.foreground & batch.video_mask
     terms = []
     for spikes in output.spikes:
-        rate = clip_rates(spikes) / config.saliency_temperature  # (B, L)
-        everything = rate.masked_fill(~batch.video_mask, -torch.inf).logsumexp(1)
-        best = rate.masked_fill(~inside, -torch.inf).logsumexp(1)
-        some = inside.any(1)
-        terms.append(((everything - best).where(some, 0).sum()) / some.sum().clamp(min=1))
+        rate = clip_rates(spikes).masked_fill(~batch.video_mask, -torch.inf)  # (B, L)
+        terms.append(info_nce(rate, inside, config.saliency_temperature))
     return torch.stack(terms).mean()
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.errors import InputError
+from snnvtg.layers.attention import masked_softmax
 from snnvtg.layers.mamba import DepthwiseConv, SelectiveSSM
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.models.clipwise import ClipwiseModel
@@ -87,7 +88,7 @@ class WordReading(nn.Module):
     def forward(self, vis: Tensor, tex: Tensor, tex_mask: Tensor) -> Tensor:
         """vis (B, M, E), tex (B, M', E) with its mask -> (B, M, E)."""
         scores = self.query(vis) @ self.key(tex).transpose(1, 2) * self.key.out_features**-0.5  # (B, M, M')
-        return scores.masked_fill(~tex_mask.unsqueeze(1), -torch.inf).softmax(-1) @ tex
+        return masked_softmax(scores, tex_mask.unsqueeze(1)) @ tex
 
 
 class TextAddition(nn.Module):

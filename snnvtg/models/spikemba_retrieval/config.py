@@ -1,9 +1,9 @@
 """Configuration of SpikeMba for retrieval, and its presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from snnvtg.errors import InputError
-from snnvtg.models.recipe import TrainingConfig
+from snnvtg.models.recipe import TRAINING, TrainingConfig
 from snnvtg.models.retrieval_losses import RetrievalLossConfig
 from snnvtg.models.spikemba import SpikeMbaConfig
 
@@ -60,17 +60,6 @@ CONFIGS = {
 TRAININGS = {
     # the optimiser of SpikeMba's paper, larger batches for more negatives
     "paper": TrainingConfig(batch_size=256),
-    "demo": TrainingConfig(
-        epochs=12, batch_size=32, learning_rate=2e-3, schedule="cosine", warmup_epochs=1, ema_decay=0.98
-    ),
-    "small": TrainingConfig(
-        epochs=10,
-        batch_size=64,
-        learning_rate=2e-3,
-        optimiser="adamw",
-        weight_decay=0.05,
-        schedule="cosine",
-        warmup_epochs=1,
-        ema_decay=0.99,
-    ),
+    "demo": replace(TRAINING["demo"], batch_size=32),
+    "small": replace(TRAINING["small"], epochs=10, batch_size=64),
 }
