@@ -17,7 +17,7 @@ from typing import Literal
 import tyro
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import DataOptions, PoolOptions, require_csv
+from snnvtg.cli.options import DataOptions, PoolOptions, preset_for, require_csv
 from snnvtg.errors import InputError
 from snnvtg.models import DEFAULT_MODEL, MODELS, model_class
 from snnvtg.sweeps.trial import Inference, Split, check_seeds
@@ -68,8 +68,7 @@ def main(options: Options) -> None:
     for name in names:
         model_class(name)
     source = options.source
-    default = "demo" if source.is_synthetic else "small"
-    preset = default if options.preset == "default" else options.preset
+    preset = preset_for(source, options.preset)
     inference = Inference(backend=options.backend, split=options.split)
     chosen = {"seeds": options.seeds, "forms": options.forms, "overrides": options.set}
     rivals = comparisons(names, preset, source, inference, **chosen)

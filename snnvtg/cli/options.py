@@ -55,6 +55,12 @@ class DataOptions(DataSource, CommandOptions):
         return DataSource(**{name: getattr(self, name) for name in DataSource.__dataclass_fields__})
 
 
+def preset_for(source: DataSource, preset: str) -> str:
+    """`preset`, where `default` is `demo` on the synthetic set and `small` on other data."""
+    default = "demo" if source.is_synthetic else "small"
+    return default if preset == "default" else preset
+
+
 @dataclass(frozen=True)
 class ModelOptions(CommandOptions):
     """Which model, and how it is trained."""
@@ -70,8 +76,7 @@ class ModelOptions(CommandOptions):
         """The preset on `source` with its benchmark's settings, then `extra`, then those of --set."""
         from snnvtg.sweeps.settings import trial_of
 
-        default = "demo" if source.is_synthetic else "small"
-        preset = default if self.preset == "default" else self.preset
+        preset = preset_for(source, self.preset)
         return trial_of(preset, [*extra, *self.set], model=self.model, data=source, inference=inference)
 
 
