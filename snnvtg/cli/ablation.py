@@ -113,7 +113,9 @@ def adapted(sweep: "Sweep", options: Options) -> "Sweep":
                 raise InputError(f"--grid {entry}: {sweep.name} has the axes {', '.join(axes) or 'none'}")
             axes[key] = axis_values(values)
         grid = grid_sweep(sweep.name, sweep.title, axes)
-        sweep = replace(sweep, rows=(*sweep.declared_rows, *grid.rows), grid=grid.grid, reference=None)
+        rows = (*sweep.declared_rows, *grid.rows)
+        reference = sweep.reference if sweep.reference in [row.name for row in rows] else None
+        sweep = replace(sweep, rows=rows, grid=grid.grid, reference=reference)
     if options.controls is not None:
         sweep = sweep.with_controls(options.controls)
     return replace(sweep, seeds=options.seeds) if options.seeds else sweep
