@@ -1,7 +1,10 @@
 """What the ledger writes down: one record for each operation executed, and the sums over them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -68,6 +71,7 @@ class OpRecord:
     shared: bool = False
     _key: tuple | None = field(default=None, repr=False, compare=False)
     _row: np.ndarray | None = field(default=None, repr=False, compare=False)
+    _amounts: tuple[int, ...] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -78,30 +82,22 @@ class OpRecord:
     def key(self) -> tuple:
         """Records with one key are added up by `compact`."""
         if self._key is None:
-            self._key = self._told_apart()
+            self._key = (*_alike(self), *self.counts)
         return self._key
 
-    def _told_apart(self) -> tuple:
-        return (
-            self.module,
-            self.op,
-            self.width,
-            self.phase,
-            self.num_timesteps,
-            self.spike_operands,
-            self.priced,
-            self.driven_by,
-            self.dense_since,
-            *self.counts,
-        )
+    @property
+    def amounts(self) -> tuple[int, ...]:
+        """What `compact` adds up: SUMMED, then effective and dense counts by kind."""
+        if self._amounts is None or not self.shared:
+            self._amounts = (*_summed(self), *chain.from_iterable(self.counts.values()))
+        return self._amounts
 
-    def copy(self) -> "OpRecord":
-        """One to add to."""
-        made = OpRecord.__new__(OpRecord)  # dataclasses.replace takes four times as long
-        for name in OpRecord.__slots__:
-            setattr(made, name, getattr(self, name))
-        made.counts, made.shared, made._row = dict(self.counts), False, None
-        return made
+    def with_amounts(self, amounts: Sequence[int]) -> "OpRecord":
+        """A record like this one, with these `amounts`."""
+        counted = iter(amounts[len(SUMMED) :])
+        counts = dict(zip(self.counts, zip(counted, counted, strict=True), strict=True))
+        alike = dict(zip(ALIKE, _alike(self), strict=True))
+        return OpRecord(counts=counts, **alike, **dict(zip(SUMMED, amounts, strict=False)))
 
     @property
     def row(self) -> np.ndarray:
@@ -125,79 +121,52 @@ class OpRecord:
             self._row = row
         return row
 
-    def absorb(self, other: "OpRecord", times: int = 1) -> None:
-        """Add the counts of a record with the same key, so many times."""
-        for kind, (effective, dense) in other.counts.items():
-            before = self.counts[kind]
-            self.counts[kind] = before[0] + times * effective, before[1] + times * dense
-        # spelled out: a loop over SUMMED takes five times as long, and this runs for every operation
-        self.weight_bytes += times * other.weight_bytes
-        self.bias_bytes += times * other.bias_bytes
-        self.read_bytes += times * other.read_bytes
-        self.written_bytes += times * other.written_bytes
-        self.state_bytes += times * other.state_bytes
-        self.table_bytes += times * other.table_bytes
-        self.spikes_in += times * other.spikes_in
-        self.spikes_out += times * other.spikes_out
-        self.dense_in += times * other.dense_in
-        self.outputs += times * other.outputs
-        self.calls += times * other.calls
-        self.hidden += times * other.hidden
-
 
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
 SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
+ALIKE = ("module", "op", "width", "phase", "num_timesteps", "spike_operands", "priced", "driven_by", "dense_since")
+_summed, _alike = attrgetter(*SUMMED), attrgetter(*ALIKE)
 
 
 class RecordSums:
     """Records that differ in their counts only, added up; the order is that of first appearance.
 
-    A shared record is only counted as it comes by again, and multiplied when the sums are asked for.
+    One that comes by again is only counted, and multiplied when the sums are asked for.
     """
 
     def __init__(self):
-        self._like: dict[tuple, OpRecord] = {}
-        self._shared: dict[int, tuple[OpRecord, OpRecord]] = {}  # by id: itself, and where it is added up
-        self._again: dict[int, int] = {}
+        self._seen: dict[int, OpRecord] = {}  # by id
+        self._times: dict[int, int] = Counter()
 
-    def add(self, records: Iterable[OpRecord]) -> None:
-        """Add these to the sums."""
-        again = self._again
-        for record in records:
-            if record.shared:
-                if (number := id(record)) in again:
-                    again[number] += 1
-                    continue
-                self._shared[number] = record, self._added(record)
-                again[number] = 0
-            else:
-                self._added(record)
-        if len(again) > MOST_SHARED:
+    def add(self, records: Sequence[OpRecord]) -> None:
+        """Add these to the sums; they do not change any more."""
+        numbers = list(map(id, records))
+        self._seen.update(zip(numbers, records, strict=True))
+        self._times.update(numbers)
+        if len(self._seen) > MOST_APART:
             self.settle()
-
-    def _added(self, record: OpRecord) -> OpRecord:
-        known = self._like.get(record.key)
-        if known is None:
-            self._like[record.key] = known = record.copy()
-        else:
-            known.absorb(record)
-        return known
 
     def settle(self) -> list[OpRecord]:
         """The sums so far."""
-        for number, times in self._again.items():
-            if times:
-                record, known = self._shared[number]
-                known.absorb(record, times)
-        self._shared.clear()
-        self._again.clear()
-        return list(self._like.values())
+        alike: dict[tuple, list[OpRecord]] = {}
+        for record in self._seen.values():
+            alike.setdefault(record.key, []).append(record)
+        made = [
+            records[0].with_amounts(list(map(sum, zip(*map(self._amounts, records), strict=True))))
+            for records in alike.values()
+        ]
+        self._seen, self._times = {id(record): record for record in made}, Counter(map(id, made))
+        return made
+
+    def _amounts(self, record: OpRecord) -> tuple[int, ...]:
+        times = self._times[id(record)]
+        return record.amounts if times == 1 else tuple(times * amount for amount in record.amounts)
 
 
-MOST_SHARED = 16384
+MOST_APART = 4096
 
 
-def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
+def compact(records: Sequence[OpRecord]) -> list[OpRecord]:
     """Add up records that differ in their counts only; the order is that of first appearance."""
     sums = RecordSums()
     sums.add(records)
