@@ -2,12 +2,16 @@
 
 import math
 import sys
+import warnings
+import zlib
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from snnvtg import memory

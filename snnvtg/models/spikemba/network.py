@@ -226,6 +226,12 @@ class SpikeMba(ClipwiseModel):
             output = self._answer(batch)
         return dataclasses.replace(output, rates=rates)
 
+    def forward_share(self, share: Batch) -> SpikeMbaOutput:
+        """As GroundingModel: of the spikes what the losses read, their mean over time, of the blocks they read."""
+        output = self(share)
+        read = output.spikes if self.config.loss.saliency else output.spikes[-1:]
+        return dataclasses.replace(output, spikes=tuple(spikes.mean(0, keepdim=True) for spikes in read))
+
     def _answer(self, batch: Batch) -> SpikeMbaOutput:
         output = super().forward(batch)
         if self.proposal_readout is None:
