@@ -68,6 +68,13 @@ class Processes:
         dist.all_gather_object(found, mine)
         return found
 
+    def agree(self, mine: Any, what: str) -> None:
+        """InputError, in all processes, where one has another value than the first."""
+        everyone = self.every(mine)
+        for rank, theirs in enumerate(everyone):
+            if theirs != everyone[0]:
+                raise InputError(f"process {rank} of this run has other {what} than process 0; start all with the same")
+
     def gather(self, tensors: Sequence[Tensor], places: Sequence[tuple[Samples, str]]) -> list[Tensor]:
         """The samples of all processes, in their order; InputError where the tensors differ in another axis.
 
@@ -88,9 +95,6 @@ class Processes:
                 )
             whole.append(_Gathered.apply(tensor, axis, [shape[axis] for shape in theirs], self.rank))
         return whole
-
-
-ALONE = Processes()
 
 
 class _Gathered(torch.autograd.Function):
