@@ -41,7 +41,7 @@ Join = Callable[[Sequence[Tensor], Samples, str], Tensor]
 """the tensors of a place in the outputs, one per share · where its samples are · its name"""
 
 
-def joined(parts: Sequence[Any], join: Join, samples: Samples = Samples(), name: str = "output") -> Any:  # noqa: B008
+def joined(parts: Sequence[Any], join: Join, samples: Samples = Samples(), name: str = "output") -> Any:
     """Outputs of one structure, one per share, as one; InputError where a place holds what cannot be joined.
 
     Tensors in dataclasses, mappings, tuples and lists; None stays None.

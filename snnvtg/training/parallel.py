@@ -1,6 +1,6 @@
 """The processes of a training run: one, or those that torchrun started, one for each device.
 
-    torchrun --nproc-per-node 4 experiments/train.py --device cuda ...
+torchrun --nproc-per-node 4 experiments/train.py --device cuda ...
 """
 
 import os

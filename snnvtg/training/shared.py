@@ -7,6 +7,7 @@ not know of it. Pieces are read again in the backward pass instead of being kept
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -97,7 +98,7 @@ def cut(queries: Sequence[Query], span: Span, count: int, together: bool) -> lis
     places = [first, *(i for i in between if not together or queries[i].vid != queries[i - 1].vid), stop]
     ideal = (first + (stop - first) * number / count for number in range(count + 1))
     edges = [min(places, key=lambda place: abs(place - wanted)) for wanted in ideal]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 @contextmanager

@@ -25,8 +25,9 @@ class Step:
             self.shared = SharedStep(model, processes, config.accumulate, self._mixed)
         if processes.together:
             check_shareable(model)
-            warnings.filterwarnings("ignore", message="find_unused_parameters=True")  # models may have unused ones
-            self.shared = DistributedDataParallel(self.shared, broadcast_buffers=False, find_unused_parameters=True)
+            with warnings.catch_warnings():  # newer versions have another word for it
+                warnings.filterwarnings("ignore", category=FutureWarning, message=".*broadcast_buffers")
+                self.shared = DistributedDataParallel(self.shared, broadcast_buffers=False, find_unused_parameters=True)
 
     def __call__(self, batch: Batch, seed: int) -> dict[str, Tensor]:
         """The terms; `seed` is for random numbers that shares of a batch draw for themselves."""

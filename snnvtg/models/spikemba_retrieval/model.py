@@ -107,9 +107,7 @@ class SpikeMbaRetrieval(SpikeMba):
         return RetrievalOutput(distinct_videos(batch)[1], self._scores(parts.queries, parts.videos))
 
     def _encoded(self, batch: Batch, first: Tensor) -> EncodedBatch:
-        return EncodedBatch(
-            self.encode_query(batch), self.encode_videos(batch.video[first], batch.video_mask[first])
-        )
+        return EncodedBatch(self.encode_query(batch), self.encode_videos(batch.video[first], batch.video_mask[first]))
 
     def encode_videos(self, video: Tensor, valid_mask: Tensor) -> EncodedVideos:
         """video (V, L, in), valid_mask (V, L): the blocks, and what the last one's spikes make of the whole."""
