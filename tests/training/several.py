@@ -1,4 +1,4 @@
-"""Training in several processes on one CPU, for tests: each runs all jobs; and models of a user's own to train there."""
+"""Training in several processes on one CPU, for tests: each runs all jobs; and a model of one's own to train there."""
 
 import dataclasses
 import os

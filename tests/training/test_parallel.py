@@ -31,8 +31,9 @@ TINY = {
     "r2_tuning": ["model.width=8", "model.head_dropout=0", "model.input_dropout=0", "model.drop_path=0"],
     "mamfusion": ["model.width=8", "model.dropout=0", "model.input_dropout=0"],
 }
+RIDGE = ["model.alignment=ridge", "model.proposal_current=printed", "model.match_features=none"]
 FURTHER = {
-    "spikemba-batch-negatives": ("spikemba", ["model.loss.contrastive_form=symmetric", "model.alignment=ridge"]),
+    "spikemba-batch-negatives": ("spikemba", ["model.loss.contrastive_form=symmetric", *RIDGE]),
     "mrnet-moments": ("mrnet", ["model.head=moments", "model.queries=multi"]),
     "mrnet-spiking": ("mrnet", ["model.spiking=both"]),
     "r2_tuning-spiking": ("r2_tuning", ["model.spiking=both"]),
