@@ -31,7 +31,7 @@ class Job:
     folder: Path | None = None
     cut_after: int | None = None
     data: SyntheticConfig = DATA
-    seed: int = 1
+    device: str = "cpu"
 
 
 def run_job(job: Job):
@@ -45,7 +45,7 @@ def run_job(job: Job):
 
     _Run.one_epoch = until_cut
     try:
-        made = train(job.recipe, generate(job.data), seed=job.seed, folder=job.folder, quiet=True)
+        made = train(job.recipe, generate(job.data), seed=1, folder=job.folder, device=job.device, quiet=True)
         return made.progress["history"], made.state
     except InputError as error:
         return str(error)

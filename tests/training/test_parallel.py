@@ -41,6 +41,8 @@ FURTHER = {
     "mamfusion-released": ("mamfusion", ["model.fusion=released"]),
 }
 TRAINING = ["training.epochs=2", "training.batch_size=7", "training.word_dropout=0.2", "training.ema_decay=0.9"]
+BF16 = ["training.precision=bf16", "training.accumulate=2"]
+"""refused on the device `cpu`, by that name"""
 
 
 def recipe_of(model, *settings):
@@ -68,6 +70,7 @@ def two(tmp_path_factory):
         "spikemba": Job(recipe_of("spikemba")),
         "retrieval": Job(recipe_of("spikemba_retrieval")),
         "pieces": Job(recipe_of("spikemba", "training.accumulate=2")),
+        "bf16": Job(recipe_of("transformer", *BF16), device="cpu:0"),
         "own": Job(own()),
         "batch norm": Job(own("batch norm")),
         "own statistics": Job(own("own statistics")),
@@ -96,6 +99,14 @@ def test_two_processes_train_what_one_does(two, name, recipe):
     assert_alike(first, run_job(Job(recipe)))
     assert first[0] == second[0]
     assert all(torch.equal(first[1][key], second[1][key]) for key in first[1])
+
+
+def test_bf16_and_pieces_train_to_the_rounding_of_bf16_what_one_process_does(two):
+    whole = run_job(Job(recipe_of("transformer", BF16[0]), device="cpu:0"))
+    for mine, other in zip(two["bf16"][0][0], whole[0], strict=True):
+        assert mine["loss"] == pytest.approx(other["loss"], rel=0.01)
+    plain = run_job(Job(recipe_of("transformer")))
+    assert whole[0][0]["loss"] != pytest.approx(plain[0][0]["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["from-one", "from-two"])
