@@ -41,7 +41,7 @@ class Options:
     precisions: tuple[Literal["float32", "bf16"], ...] = ("float32",)
     device: Literal["cpu", "cuda"] = "cpu"
     epochs: int = 3
-    queries: int = 103
+    queries: int = 63
     """of the training split; with the batch size below the last batch is of three"""
     batch_size: int = 20
     tolerance: float = 1e-3
@@ -62,7 +62,7 @@ def main(options: Options) -> None:
         for precision in options.precisions
         for pieces in options.accumulate
     ]
-    data = SyntheticConfig(num_train=options.queries, num_val=24, num_test=4)
+    data = SyntheticConfig(num_train=options.queries, num_val=12, num_test=4)
     alone = [timed(recipe, data, options.device) for recipe in recipes]
     rows = []
     for count in counts:
