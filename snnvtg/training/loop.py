@@ -13,6 +13,7 @@ from tqdm import tqdm
 from snnvtg import memory
 from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
+from snnvtg.data.loading import Loader
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Recipe
 from snnvtg.neurons import LIF
@@ -31,13 +32,15 @@ def train(
     device: str = "cpu",
     quiet: bool = False,
     watch: Watcher | None = None,
+    loaders: int = 0,
 ) -> Checkpoint:
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
     `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
     where another run is training there. On a CPU the process keeps the memory it frees from then on
-    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure.
+    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure, nor do
+    `loaders`, processes that make the batches ahead of time.
 
     >>> import snnvtg
     >>> data = snnvtg.load_data(synthetic=snnvtg.SyntheticConfig(num_train=8, num_val=4, num_test=4))
@@ -51,14 +54,15 @@ def train(
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
         memory.keep_freed_memory()
-    run = _Run(recipe, data, seed, device, watch)
-    if folder is None:
-        return _trained(run, None, quiet)
-    with claimed(folder / "last.pt"):
-        remove_leftovers(folder / "best.pt")
-        if (folder / "last.pt").is_file():
-            run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
-        return _trained(run, folder, quiet)
+    with Loader(data.train, config.batch_size, loaders) as loader:
+        run = _Run(recipe, data, seed, device, loader, watch)
+        if folder is None:
+            return _trained(run, None, quiet)
+        with claimed(folder / "last.pt"):
+            remove_leftovers(folder / "best.pt")
+            if (folder / "last.pt").is_file():
+                run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
+            return _trained(run, folder, quiet)
 
 
 def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
@@ -68,7 +72,7 @@ def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
     shown |= {"disable": True} if quiet or not sys.stderr.isatty() else {}
     with tqdm(range(run.epoch, run.config.epochs), **shown) as epochs:
         for _ in epochs:
-            figures = run.one_epoch()
+            figures = run.one_epoch() | {"waiting for data": run.loader.waiting}
             epochs.set_postfix_str(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
             if folder is not None:
                 if run.best_epoch == run.epoch:
@@ -84,8 +88,11 @@ _RESUMED = {"seed", "epoch", "best_epoch", "history", "step", "optimiser", "aver
 class _Run:
     """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
 
-    def __init__(self, recipe: Recipe, data: DataSplits, seed: int, device: str, watch: Watcher | None = None):
+    def __init__(
+        self, recipe: Recipe, data: DataSplits, seed: int, device: str, loader: Loader, watch: Watcher | None = None
+    ):
         torch.manual_seed(seed)
+        self.loader = loader
         self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
         model = recipe.model_class(recipe.model, data.video_width, data.text_width)
         check_needs(model, data)
@@ -112,7 +119,7 @@ class _Run:
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
-        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
+        for batch in self.loader.batches(seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
         self.epoch += 1
         with ExitStack() as stack:
@@ -121,7 +128,8 @@ class _Run:
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
         if self.watch:
             fired = {f"firing_rate/{layer}": rate for layer, rate in rates.items()}
-            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **fired})
+            apart = {**fired, "time/waiting_for_data": self.loader.waiting}
+            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **apart})
         if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
             self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}
@@ -219,7 +227,7 @@ class _Run:
             progress=progress,
             text_name=self.data.text_name,
             text_marks=dict(self.data.text_marks),
-            longest=max(round(query.duration / self.data.clip_length) for query in self.data.train.queries),
+            longest=self.data.train.longest,
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:

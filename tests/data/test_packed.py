@@ -6,7 +6,7 @@ import pytest
 
 from snnvtg.data import load_folder
 from snnvtg.data.features import load_video
-from snnvtg.data.loading import prefetched_batches
+from snnvtg.data.loading import Loader
 from snnvtg.data.packed import PackedFeatures, pack_features
 from snnvtg.errors import InputError
 
@@ -67,10 +67,9 @@ def test_a_failed_packing_leaves_nothing(sources, tmp_path):
     "change",
     [
         lambda content: {},
-        lambda content: {**content, "format": 2},
-        lambda content: {**content, "videos": {}},
-        lambda content: {**content, "videos": {"a": [0]}},
-        lambda content: {**content, "videos": {"a": [0, 5]}},
+        lambda content: {**content, "format": 1},
+        lambda content: {**content, "feature_names": None},
+        lambda content: {**content, "width": 7},
         lambda content: {**content, "width": "x"},
         lambda content: {**content, "dtype": "nothing"},
         lambda content: [],
@@ -88,7 +87,7 @@ def test_truncated_rows_and_a_missing_folder_are_named(sources, tmp_path):
     pack_features(["a"], sources, tmp_path / "packed")
     rows = tmp_path / "packed" / "rows.bin"
     rows.write_bytes(rows.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"rows\.bin: 127 bytes where index\.json has 128"):
+    with pytest.raises(InputError, match=r"rows\.bin: 127 bytes where starts\.npy has 128"):
         PackedFeatures(tmp_path / "packed")
     with pytest.raises(InputError, match="nowhere: no such folder"):
         PackedFeatures(tmp_path / "nowhere")
@@ -117,12 +116,15 @@ def test_packed_features_that_do_not_fit_are_refused(packed_folder, record, writ
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_workers_make_the_same_batches_in_the_same_order(packed_folder, record, write_lines, workers):
+def test_loaders_make_the_same_batches_in_the_same_order(packed_folder, record, write_lines, workers):
     lines = [record(i, f"video_{split}", [[0, 1 + i % 3]]) for i, split in enumerate(["train", "val", "test"] * 4)]
     write_lines(packed_folder / "train.jsonl", lines)
     train = load_folder(packed_folder, packed=packed_folder / "packed").train
     expected = list(train.batches(5, seed=3))
-    found = list(prefetched_batches(train, 5, seed=3, workers=workers))
+    with Loader(train, 5, workers) as loader:
+        list(loader.batches())
+        found = list(loader.batches(seed=3))
+        assert 0 < loader.waiting <= 1
     assert [batch.queries for batch in found] == [batch.queries for batch in expected]
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.video.equal(theirs.video) and ours.boundaries.equal(theirs.boundaries)
