@@ -1,41 +1,41 @@
 """Names in two memory-mapped files, found by place or by name without an object for each of them."""
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from snnvtg.errors import first_line
+
 TEXT, TABLE = "names.txt", "names.npy"
 
 
-def write_names(names: Iterable[str], folder: Path) -> None:
-    """Write the files of `Names` into `folder`; the names differ from one another."""
+def write_names(names: Iterable[str], folder: Path) -> str:
+    """Write the files of `Names` into `folder`, and return the mark they are read with; no name is there twice."""
     encoded = [name.encode() for name in names]
     hashes = np.array([_hash(name) for name in encoded], dtype=np.uint64)
     order = np.argsort(hashes, kind="stable")
     ends = np.cumsum([len(name) for name in encoded])
-    (folder / TEXT).write_bytes(b"".join(encoded))
-    np.save(folder / TABLE, np.stack([ends.astype(np.uint64), hashes[order], order.astype(np.uint64)]))
+    text, table = b"".join(encoded), np.stack([ends.astype(np.uint64), hashes[order], order.astype(np.uint64)])
+    (folder / TEXT).write_bytes(text)
+    np.save(folder / TABLE, table)
+    return _mark(text, table)
 
 
 class Names(Sequence[str]):
     """The names of a folder, in the order they were written.
 
-    ValueError or OSError where the files are damaged or missing.
+    ValueError or OSError where the files are missing, damaged, or others than those of the mark.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, mark: str):
         self._text = np.asarray(np.memmap(folder / TEXT, dtype=np.uint8, mode="r"))
-        table = np.asarray(np.load(folder / TABLE, mmap_mode="r", allow_pickle=False))
-        if table.dtype != np.uint64 or table.ndim != 2 or table.shape[0] != 3 or not table.shape[1]:
-            raise ValueError(f"{TABLE} of shape {table.shape}")
+        table = mapped(folder / TABLE)
+        if table.ndim != 2 or table.shape[0] != 3 or _mark(self._text, table) != mark:
+            raise ValueError(f"{TEXT} and {TABLE} are not as they were written")
         self._ends, self._hashes, self._places = table
-        ends, size = self._ends, len(self._ends)
-        if ends[-1] != len(self._text) or np.any(ends[1:] < ends[:-1]):
-            raise ValueError(f"{TEXT} of {len(self._text)} bytes")
-        if np.any(self._hashes[1:] < self._hashes[:-1]) or self._places.max() >= size:
-            raise ValueError(f"{TABLE} with places that cannot be")
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -61,6 +61,20 @@ class Names(Sequence[str]):
                 return place
             entry += 1
         return None
+
+
+def mapped(path: Path) -> np.ndarray:
+    """The array of an .npy file, memory-mapped; OSError where it is missing, ValueError where it is damaged."""
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except OSError:
+        raise
+    except Exception as error:  # what a damaged header makes numpy's parser raise
+        raise ValueError(f"{path.name}: {first_line(error)}") from None
+
+
+def _mark(text: bytes | np.ndarray, table: np.ndarray) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(table), zlib.crc32(text)):08x}"
 
 
 def _hash(name: bytes) -> int:

@@ -1,9 +1,9 @@
 """All features of a data set in one memory-mapped file: a video is a slice, nothing is opened or unpacked per item.
 
-    rows.bin        the clips of all videos, (clips, width)
-    starts.npy      (V + 1,) int64: clips of video v are starts[v] … starts[v + 1]
-    names.*         the videos' names, see `names`
-    index.json      width, dtype, backbones, and a checksum of the rows
+rows.bin        the clips of all videos, (clips, width)
+starts.npy      (V + 1,) int64: clips of video v are starts[v] … starts[v + 1]
+names.*         the videos' names, see `names`
+index.json      width, dtype, backbones, and a checksum of the rows
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import numpy as np
 
 from snnvtg.claims import claimed
 from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
-from snnvtg.data.names import Names, write_names
+from snnvtg.data.names import Names, mapped, write_names
 from snnvtg.errors import InputError, first_line
 from snnvtg.files import FULL, UNFINISHED
 from snnvtg.interrupts import held, let_through
@@ -77,8 +77,8 @@ class PackedFeatures(Mapping[str, np.ndarray]):
         try:
             self.feature_names = tuple(str(name) for name in content["feature_names"])
             self.checksum = str(content["checksum"])
-            self._names = Names(self.path)
-            self._starts = np.asarray(np.load(self.path / STARTS, mmap_mode="r", allow_pickle=False))
+            self._names = Names(self.path, str(content["names"]))
+            self._starts = mapped(self.path / STARTS)
             shape, dtype = (int(self._starts[-1]), int(content["width"])), np.dtype(content["dtype"])
             if self._starts.dtype != np.int64 or self._starts.shape != (len(self._names) + 1,):
                 raise ValueError(f"{STARTS} of shape {self._starts.shape}")
@@ -86,7 +86,7 @@ class PackedFeatures(Mapping[str, np.ndarray]):
                 raise ValueError("a video without rows")
             if dtype.name not in ("float32", "float16"):
                 raise ValueError("rows that cannot be")
-        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, SyntaxError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             raise _damaged(self.path / INDEX, error) from None
         self._rows = _map(self.path / ROWS, shape, dtype)
 
@@ -173,6 +173,6 @@ def _write(vids: Sequence[str], folders: Sequence[Path], scratch: Path, dtype: n
         "width": width,
         "checksum": digest.hexdigest()[:16],
     }
-    write_names(vids, scratch)
+    content["names"] = write_names(vids, scratch)
     np.save(scratch / STARTS, np.array(starts, dtype=np.int64))
     (scratch / INDEX).write_text(json.dumps(content))
