@@ -138,14 +138,14 @@ def collate(examples: Sequence[Example], clip_length: float) -> Batch:
     return Batch(queries, video, video_mask, text, text_mask, clip_length, foreground, boundaries, saliency)
 
 
-def feature_statistics(dataset: GroundingDataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation (Dv,) f32 of the clips of a split's videos, each video once.
+def feature_statistics(dataset: GroundingDataset, *, centred: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (Dv,) f32 of the clips of a split's videos, each video once, a few at a time.
 
     Meant for a model's input standardisation, fitted on train and kept with its weights. A feature that never varies
-    gets deviation 1.
+    gets deviation 1. `centred`: of each video less its own mean.
     """
-    vids = dict.fromkeys(query.vid for query in dataset.queries)
-    mean, deviation = mean_and_deviation(dataset.videos[vid] for vid in vids)
+    videos = (dataset.videos[vid] for vid in dict.fromkeys(query.vid for query in dataset.queries))
+    mean, deviation = mean_and_deviation(video - video.mean(0) if centred else video for video in videos)
     deviation = np.where(deviation > 1e-8, deviation, 1.0)
     return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
 

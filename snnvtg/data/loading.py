@@ -23,14 +23,15 @@ class Loader:
 
     With `loaders` above 0 that many processes make them ahead of time, from the first epoch until `close`; which
     batches there are, and in which order, does not depend on it. Worth it where features are packed and the device is
-    fast. Processes open packed features anew, by memory map, and share the memory of compact queries.
+    fast. Processes open packed features anew, by memory map, and share the memory of compact queries. `total_waited`
+    is how many seconds its reader has waited so far.
     """
 
     def __init__(self, dataset: GroundingDataset, batch_size: int, loaders: int = 0):
         if loaders < 0:
             raise InputError(f"loaders is {loaders}; expected at least 0")
         self.dataset, self.batch_size, self.loaders = dataset, batch_size, loaders
-        self.waited = self.spent = 0.0
+        self.total_waited = self._waited = self._spent = 0.0
         self._order: list[list[int]] = []
         self._processes = self._started() if loaders else None
 
@@ -46,12 +47,13 @@ class Loader:
     def batches(self, *, seed: int | None = None, together: bool = False) -> Iterator[Batch]:
         """One epoch, as `GroundingDataset.batches` gives it."""
         found = self._made(seed, together)
-        self.waited, begun = 0.0, time.perf_counter()
+        self._waited, begun = 0.0, time.perf_counter()
         while True:
             asked = time.perf_counter()
             batch = next(found, None)
             now = time.perf_counter()
-            self.waited, self.spent = self.waited + now - asked, now - begun
+            self._waited, self._spent = self._waited + now - asked, now - begun
+            self.total_waited += now - asked
             if batch is None:
                 return
             yield batch
@@ -59,7 +61,7 @@ class Loader:
     @property
     def waiting(self) -> float:
         """The share of the last epoch's time, from 0 to 1, in which its reader waited for a batch."""
-        return self.waited / self.spent if self.spent else 0.0
+        return self._waited / self._spent if self._spent else 0.0
 
     def close(self) -> None:
         """End the processes."""

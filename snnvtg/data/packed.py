@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,16 +40,28 @@ def pack_features(
     features by up to 5e-4 of their value. The folder is written atomically; an existing one is an InputError, and so is
     a disk that is full.
     """
-    target, vids = Path(target), list(dict.fromkeys(vids))
-    if target.exists():
-        raise InputError(f"{target}: exists already; remove it or choose another name")
+    vids = list(dict.fromkeys(vids))
     if not vids or not folders:
         raise InputError(f"{target}: nothing to pack; name at least one video and one feature folder")
+    return write_packed(_joined(vids, folders), target, [folder.name for folder in folders], dtype=dtype)
+
+
+def write_packed(
+    videos: Iterable[tuple[str, np.ndarray]],
+    target: Path | str,
+    feature_names: Sequence[str],
+    *,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> "PackedFeatures":
+    """As `pack_features`, of videos (L, Dv) under their names, made one after the other, without time endpoints."""
+    target = Path(target)
+    if target.exists():
+        raise InputError(f"{target}: exists already; remove it or choose another name")
     with claimed(target), held():
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.stem}{UNFINISHED}"))
         try:
             with let_through():
-                _write(vids, folders, scratch, np.dtype(dtype))
+                _write(videos, feature_names, scratch, np.dtype(dtype))
             scratch.chmod(0o755)
             os.rename(scratch, target)
         except OSError as error:
@@ -151,28 +163,38 @@ def _map(path: Path, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=shape))
 
 
-def _write(vids: Sequence[str], folders: Sequence[Path], scratch: Path, dtype: np.dtype) -> None:
-    digest = hashlib.sha256()
-    starts, width = [0], 0
+def _joined(vids: Sequence[str], folders: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
+    width = 0
+    for vid in vids:
+        parts = [normalise(read_features(feature_file(folder, vid))) for folder in folders]
+        # the two time-endpoint columns come back on reading
+        joined = join_backbones(parts)[:, :-2]
+        width = width or joined.shape[1]
+        if joined.shape[1] != width:
+            source = feature_file(folders[0], vid)
+            raise InputError(f"{source}: joined width {joined.shape[1]}; the first has {width}; extract it again")
+        yield vid, joined
+
+
+def _write(
+    videos: Iterable[tuple[str, np.ndarray]], feature_names: Sequence[str], scratch: Path, dtype: np.dtype
+) -> None:
+    digest, vids, starts, width = hashlib.sha256(), [], [0], 0
     with (scratch / ROWS).open("wb") as file:
-        for vid in vids:
-            parts = [normalise(read_features(feature_file(folder, vid))) for folder in folders]
-            # the two time-endpoint columns come back on reading
-            joined = join_backbones(parts)[:, :-2].astype(dtype)
-            width = width or joined.shape[1]
-            if joined.shape[1] != width:
-                source = feature_file(folders[0], vid)
-                raise InputError(f"{source}: joined width {joined.shape[1]}; the first has {width}; extract it again")
-            starts.append(starts[-1] + len(joined))
-            digest.update(joined.tobytes())
-            file.write(joined.tobytes())
+        for vid, features in videos:
+            rows = features.astype(dtype).tobytes()
+            vids.append(vid)
+            starts.append(starts[-1] + len(features))
+            width = features.shape[1]
+            digest.update(rows)
+            file.write(rows)
+    np.save(scratch / STARTS, np.array(starts, dtype=np.int64))
     content = {
         "format": FORMAT,
-        "feature_names": [folder.name for folder in folders],
+        "feature_names": list(feature_names),
         "dtype": dtype.name,
         "width": width,
         "checksum": digest.hexdigest()[:16],
+        "names": write_names(vids, scratch),
     }
-    content["names"] = write_names(vids, scratch)
-    np.save(scratch / STARTS, np.array(starts, dtype=np.int64))
     (scratch / INDEX).write_text(json.dumps(content))
