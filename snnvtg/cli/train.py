@@ -21,6 +21,7 @@ from typing import Literal
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, ModelOptions
+from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
@@ -37,16 +38,21 @@ class Options(DataOptions, ModelOptions):
     backend: str = "auto"
     """LIF backend of the measurement"""
     device: str = "cpu"
+    loaders: int = 0
+    """processes that make batches ahead of time, so that a fast device does not wait for packed features; no figure
+    depends on it"""
     live: Literal["none", "csv", "tensorboard"] = "none"
-    """watch it while it trains: losses, firing rates by layer and validation figures of each epoch in OUT/live.csv, or
-    in OUT for TensorBoard"""
+    """watch it while it trains: losses, firing rates by layer, validation figures and the share of time spent waiting
+    for data, of each epoch, in OUT/live.csv, or in OUT for TensorBoard"""
     out: Path = Path("runs/train")
     """folder of checkpoints and metrics"""
 
     def check(self) -> None:
-        """InputError for a seed that is none."""
+        """InputError for a seed that is none, or fewer loaders than none."""
         super().check()
         check_seeds([self.seed], "--seed")
+        if self.loaders < 0:
+            raise InputError(f"loaders is {self.loaders}; expected at least 0")
 
     def kept(self) -> str:
         """As CommandOptions: the last finished epoch."""
@@ -76,7 +82,8 @@ def main(options: Options) -> None:
     data = trial.data.load()
     torch.manual_seed(options.seed)
     watch = watcher(options.live, options.out)
-    checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=options.device, watch=watch)
+    run = {"seed": options.seed, "folder": options.out, "device": options.device, "loaders": options.loaders}
+    checkpoint = train(trial.recipe, data, **run, watch=watch)
     model = checkpoint.build().to(options.device)
     model.num_timesteps = trial.inference.num_timesteps or model.num_timesteps
     costs, found = measure_model(model, getattr(data, options.split), trial.inference, (), options.seed, options.device)
