@@ -23,7 +23,7 @@ import cattrs
 import numpy as np
 from filelock import FileLock, Timeout
 
-from snnvtg.data.names import Names, mapped, write_names
+from snnvtg.data.names import Names, mapped, write_array, write_names
 from snnvtg.errors import InputError, first_line
 from snnvtg.files import FULL, atomic
 
@@ -189,7 +189,7 @@ class Store:
             if not vids:
                 return None
             mark = write_names(vids, scratch)
-            np.save(scratch / PARTS, np.array(parts, dtype=COLUMNS))
+            write_array(np.array(parts, dtype=COLUMNS), scratch / PARTS)
             name = f"piece-{len(self.manifest.pieces):06d}"
             scratch.chmod(0o755)
             os.rename(scratch, self.folder / name)

@@ -14,6 +14,11 @@ from snnvtg.records import Batch
 AHEAD = 4
 """batches that each loader process keeps ready"""
 
+LOST, REMEDY = (
+    "a loader process ended before its batch was there",
+    "perhaps for want of memory: fewer --loaders need less",
+)
+
 OF_THE_TERMINAL = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
 """signals that reach every process of a terminal: loaders are born deaf to them, the process that reads ends them"""
 
@@ -40,9 +45,9 @@ class Loader:
 
     def __exit__(self, _, error: BaseException | None, __) -> None:
         self.close()
-        if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):  # said wherever we are
-            said = first_line(error).removeprefix("DataLoader worker")
-            raise InputError(f"a loader process{said} Perhaps for want of memory: fewer --loaders need less") from error
+        # torch says it wherever this process is; a batch whose loader is gone breaks off while it is received
+        if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
+            raise InputError(f"{LOST} ({first_line(error)}), {REMEDY}") from error
 
     def batches(self, *, seed: int | None = None, together: bool = False) -> Iterator[Batch]:
         """One epoch, as `GroundingDataset.batches` gives it."""
@@ -80,7 +85,13 @@ class Loader:
             found = iter(self._processes)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for batch in found:
+        while True:
+            try:
+                batch = next(found, None)
+            except (EOFError, ConnectionError, FileNotFoundError) as error:
+                raise InputError(f"{LOST} ({first_line(error)}), {REMEDY}") from error
+            if batch is None:
+                return
             if isinstance(batch, InputError):
                 raise batch
             yield batch

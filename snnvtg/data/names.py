@@ -1,6 +1,7 @@
 """Names in two memory-mapped files, found by place or by name without an object for each of them."""
 
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ def write_names(names: Iterable[str], folder: Path) -> str:
     ends = np.cumsum([len(name) for name in encoded])
     text, table = b"".join(encoded), np.stack([ends.astype(np.uint64), hashes[order], order.astype(np.uint64)])
     (folder / TEXT).write_bytes(text)
-    np.save(folder / TABLE, table)
+    write_array(table, folder / TABLE)
     return _mark(text, table)
 
 
@@ -61,6 +62,13 @@ class Names(Sequence[str]):
                 return place
             entry += 1
         return None
+
+
+def write_array(array: np.ndarray, path: Path) -> None:
+    """Write an .npy file; an OSError that says why where it cannot be, which numpy's own writer does not."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
 
 
 def mapped(path: Path) -> np.ndarray:

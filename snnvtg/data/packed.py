@@ -19,7 +19,7 @@ import numpy as np
 
 from snnvtg.claims import claimed
 from snnvtg.data.features import feature_file, join_backbones, normalise, read_features
-from snnvtg.data.names import Names, mapped, write_names
+from snnvtg.data.names import Names, mapped, write_array, write_names
 from snnvtg.errors import InputError, first_line
 from snnvtg.files import FULL, UNFINISHED
 from snnvtg.interrupts import held, let_through
@@ -188,7 +188,7 @@ def _write(
             width = features.shape[1]
             digest.update(rows)
             file.write(rows)
-    np.save(scratch / STARTS, np.array(starts, dtype=np.int64))
+    write_array(np.array(starts, dtype=np.int64), scratch / STARTS)
     content = {
         "format": FORMAT,
         "feature_names": list(feature_names),

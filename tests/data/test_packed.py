@@ -1,5 +1,7 @@
 import json
 import pickle
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from snnvtg.data import load_folder
 from snnvtg.data.features import load_video
 from snnvtg.data.loading import Loader
-from snnvtg.data.packed import PackedFeatures, pack_features
+from snnvtg.data.packed import PackedFeatures, pack_features, write_packed
 from snnvtg.errors import InputError
 
 
@@ -23,6 +25,14 @@ def sources(tmp_path):
             np.savez(folder / f"{vid}.npz", features=generator.normal(size=(clips, width)))
         folders.append(folder)
     return folders
+
+
+@pytest.fixture
+def full_disk():
+    """Called with a number of bytes: no file of this process can grow beyond them."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_packed_features_are_those_of_the_files(sources, tmp_path):
@@ -48,6 +58,33 @@ def test_it_is_opened_again_where_it_is_unpickled(sources, tmp_path):
     sent = pickle.dumps(packed)
     assert len(sent) < 500
     np.testing.assert_array_equal(pickle.loads(sent)["b"], packed["b"])
+
+
+@pytest.mark.parametrize("size", [100, 370])
+def test_a_full_disk_is_one_line_and_leaves_nothing(sources, tmp_path, full_disk, size):
+    full_disk(size)  # for the first bytes of 384, for the last
+    with pytest.raises(InputError, match=r"packed: cannot be written \(File too large\); make room"):
+        pack_features(["a", "b", "c"], sources, tmp_path / "packed")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip", "slowfast"]
+
+
+def test_whether_a_video_is_there_is_known_without_reading_it(sources, tmp_path):
+    packed = pack_features(["a", "b"], sources, tmp_path / "packed")
+    packed._rows = None
+    assert "a" in packed and "b" in packed and "c" not in packed and None not in packed
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_reading_everything_takes_no_memory_of_the_process(tmp_path):
+    def anonymous():
+        return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
+
+    pool = np.random.default_rng(0).standard_normal((64, 512), dtype=np.float32)
+    packed = write_packed(((f"v{i}", pool) for i in range(1000)), tmp_path / "packed", ["noise"], dtype="float16")
+    before = anonymous()
+    assert sum(packed[vid].shape[0] for vid in packed) == 64_000
+    assert (tmp_path / "packed" / "rows.bin").stat().st_size == 64_000 * 512 * 2  # 66 MB, 131 MB as float32
+    assert anonymous() - before < 20e6
 
 
 def test_a_failed_packing_leaves_nothing(sources, tmp_path):
@@ -104,7 +141,17 @@ def packed_folder(folder):
 def test_a_data_set_loads_from_packed_features(packed_folder):
     plain, packed = load_folder(packed_folder), load_folder(packed_folder, packed=packed_folder / "packed")
     assert (packed.video_width, packed.feature_names) == (plain.video_width, plain.feature_names)
-    np.testing.assert_array_equal(packed.val[0].video, plain.val[0].video)
+    for one, other in ((plain.train, packed.train), (plain.val, packed.val), (plain.test, packed.test)):
+        assert tuple(one.queries) == tuple(other.queries) and len(one.texts) == len(other.texts)
+        for mine, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(mine.video, theirs.video)
+            np.testing.assert_array_equal(mine.text, theirs.text)
+
+
+def test_a_query_without_words_is_refused_before_its_text_is_asked_for(packed_folder, record, write_lines):
+    write_lines(packed_folder / "val.jsonl", [record(7, "video_val", [[1, 2]], query="?!")])
+    with pytest.raises(InputError, match=r"qid 7: no word in '\?!'"):
+        load_folder(packed_folder, packed=packed_folder / "packed")
 
 
 def test_packed_features_that_do_not_fit_are_refused(packed_folder, record, write_lines):
