@@ -61,6 +61,7 @@ def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words, render
+    from snnvtg.sweeps.request import awaited
 
     pool = options.pool()
     cls = model_class(options.model)
@@ -74,6 +75,8 @@ def main(options: Options) -> None:
         note = f"Changed of the preset: {', '.join(changed)}" if changed else ""
         paths = [options.out / f"{sweep.name}.csv" for sweep in sweeps]
         tables = run_sweeps(sweeps, options.base(quick), paths, note=note, **pool)
+        if awaited(tables):  # jobs of a cluster
+            return
     for sweep in sweeps:
         print(render(options.out / f"{sweep.name}.csv"))
     failures_in_words(tables)

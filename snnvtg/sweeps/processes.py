@@ -32,8 +32,9 @@ def in_processes(
     workers: int,
     lost: Callable[[Job, str], Result],
     started: Callable[[Job], object] = lambda job: None,
+    shown: bool = True,
 ) -> Iterator[Result]:
-    """`work(job)` of every job, as they finish; `started(job)` is called when a process begins with it.
+    """`work(job)` of every job, as they finish, with a bar if it is to be `shown`; `started(job)` when a process begins.
 
     Every process computes in one thread, so that a job's figures depend neither on the number of workers nor on what
     ran before it. Processes end with the one that started them, however it ends. An error or an interrupt ends them
@@ -43,8 +44,8 @@ def in_processes(
     if not jobs:
         return
     # nobody watches a bar in a file; what the environment says (--quiet) counts where `disable` is not given
-    shown = {} if sys.stderr.isatty() else {"disable": True}
-    with _Pool(work, lost, started) as pool, tqdm(total=len(jobs), desc="models", unit="model", **shown) as bar:
+    silent = {} if shown and sys.stderr.isatty() else {"disable": True}
+    with _Pool(work, lost, started) as pool, tqdm(total=len(jobs), desc="models", unit="model", **silent) as bar:
         for job in jobs[:workers]:
             pool.start(job)
         waiting = list(jobs[workers:])
