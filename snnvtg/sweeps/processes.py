@@ -32,9 +32,8 @@ def in_processes(
     workers: int,
     lost: Callable[[Job, str], Result],
     started: Callable[[Job], object] = lambda job: None,
-    shown: bool = True,
 ) -> Iterator[Result]:
-    """`work(job)` of every job, as they finish, with a bar if it is to be `shown`; `started(job)` when a process begins.
+    """`work(job)` of every job, as they finish; `started(job)` is called when a process begins with it.
 
     Every process computes in one thread, so that a job's figures depend neither on the number of workers nor on what
     ran before it. Processes end with the one that started them, however it ends. An error or an interrupt ends them
@@ -44,8 +43,8 @@ def in_processes(
     if not jobs:
         return
     # nobody watches a bar in a file; what the environment says (--quiet) counts where `disable` is not given
-    silent = {} if shown and sys.stderr.isatty() else {"disable": True}
-    with _Pool(work, lost, started) as pool, tqdm(total=len(jobs), desc="models", unit="model", **silent) as bar:
+    shown = {} if sys.stderr.isatty() else {"disable": True}
+    with _Pool(work, lost, started) as pool, tqdm(total=len(jobs), desc="models", unit="model", **shown) as bar:
         for job in jobs[:workers]:
             pool.start(job)
         waiting = list(jobs[workers:])

@@ -24,7 +24,6 @@ from snnvtg.leases import leased
 from snnvtg.reporting import provenance, write_json
 from snnvtg.sweeps.executors.cluster_file import ClusterConfig
 from snnvtg.sweeps.executors.contract import Watch
-from snnvtg.sweeps.executors.monitor import Monitor
 from snnvtg.sweeps.executors.task import Task
 from snnvtg.sweeps.jobs import Job
 from snnvtg.sweeps.request import SweepRequest, awaited, declared, failure, unfinished
@@ -67,11 +66,12 @@ class Slurm:
             lost = [job for job in absent if record.of(job) and not failure(tables, job)]
             for table in tables:
                 table.forget_failures(absent)
+            watch.declared(absent)
             self._submit(submitit, request, absent, record)
         counts = Counter(record.state(job, states) for job in left)
         print(_in_words(len(declared(tables)), len(left), counts, absent, lost, record))
         if self.wait:
-            self._wait(request, tables, watch, record)
+            self._wait(tables, record)
 
     def _submit(self, submitit: Any, request: SweepRequest, jobs: Sequence[Job], record: "_Record") -> None:
         """One array, or as many as the cluster's largest size asks for; what was submitted is on record at once."""
@@ -90,16 +90,14 @@ class Slurm:
                 raise InputError(f"Slurm takes no job: {_first(str(error))}; change --cluster FILE") from None
             record.add({job: known.job_id for job, known in zip(piece, submitted, strict=True)})
 
-    def _wait(self, request: SweepRequest, tables: Sequence[SweepTable], watch: Watch, record: "_Record") -> None:
-        with Monitor(request, tables, awaited(tables), watch) as monitor:
-            while jobs := awaited(tables):
-                states = queue()
-                if all(record.state(job, states) is None for job in jobs):
-                    time.sleep(LOOK)  # the last rows may be on their way through a shared file system
-                    monitor.look()
-                    return
-                time.sleep(LOOK)
-                monitor.look()
+    def _wait(self, tables: Sequence[SweepTable], record: "_Record") -> None:
+        while jobs := awaited(tables):
+            states = queue()
+            time.sleep(LOOK)  # after the queue: the last rows may be on their way through a shared file system
+            for table in tables:
+                table.refresh()
+            if all(record.state(job, states) is None for job in jobs):
+                return
 
 
 class _Record:

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 from snnvtg.data.extras import require
 from snnvtg.sweeps.executors.contract import Watch
-from snnvtg.sweeps.executors.monitor import Monitor
 from snnvtg.sweeps.executors.task import Task
 from snnvtg.sweeps.jobs import Job, Outcome
-from snnvtg.sweeps.request import SweepRequest, awaited, unfinished
+from snnvtg.sweeps.request import SweepRequest, awaited, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
 
 LOOK = 0.3
@@ -34,31 +33,31 @@ class SubmititLocal:
             table.keep_declaration()
             table.forget_failures(unfinished(tables))
         waiting = awaited(tables)
+        watch.declared(waiting)
         running: dict[Any, Job] = {}
         executor = submitit.LocalExecutor(request.folder / "logs", max_num_timeout=20)
         executor.update_parameters(timeout_min=self.minutes, signal_delay_s=30, stderr_to_stdout=True)
         try:
-            with Monitor(request, tables, waiting, watch) as monitor:
-                while waiting or running:
-                    while waiting and len(running) < self.workers:
-                        job = waiting.pop(0)
-                        running[executor.submit(Task(request, job, self.lease))] = job
-                    time.sleep(LOOK)
-                    ended = [known for known in running if known.done()]
-                    _record_lost(tables, {known: running.pop(known) for known in ended})
-                    monitor.look()
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    job = waiting.pop(0)
+                    running[executor.submit(Task(request, job, self.lease))] = job
+                    watch.started(job)
+                time.sleep(LOOK)
+                for known in [known for known in running if known.done()]:
+                    watch.ended(_outcome(tables, running.pop(known), known.paths.stdout.name))
         finally:
             for known in running:
                 known.cancel()
 
 
-def _record_lost(tables: Sequence[SweepTable], ended: dict[Any, Job]) -> None:
-    """A model whose job left neither rows nor a failure has failed."""
-    for table in tables if ended else ():
+def _outcome(tables: Sequence[SweepTable], job: Job, log: str) -> Outcome:
+    """What came of a job that ended; one that left neither rows nor a failure has failed."""
+    for table in tables:
         table.refresh()
-    left = awaited(tables) if ended else []
-    for known, job in ended.items():
-        if job in left:
-            why = f"its job ended before it was done; log: {known.paths.stdout.name}"
-            for table in tables:
-                table.add(Outcome(job, failure=why))
+    if job not in awaited(tables):
+        return Outcome(job, failure=failure(tables, job))
+    outcome = Outcome(job, failure=f"its job ended before it was done; log: {log}")
+    for table in tables:
+        table.add(outcome)
+    return outcome

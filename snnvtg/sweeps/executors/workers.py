@@ -5,7 +5,6 @@ goes on from the last finished epoch.
 """
 
 import functools
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from snnvtg.errors import InputError
 from snnvtg.leases import Lease, abandoned_here
 from snnvtg.sweeps.executors.claiming import run_held
 from snnvtg.sweeps.executors.contract import Watch
-from snnvtg.sweeps.executors.monitor import Monitor
 from snnvtg.sweeps.jobs import Job, Outcome
 from snnvtg.sweeps.processes import in_processes
 from snnvtg.sweeps.request import SweepRequest, awaited, unfinished
@@ -41,32 +39,33 @@ class SharedWorkers:
             table.keep_declaration()  # others see whose tables these are
             table.forget_failures(unfinished(tables))
         jobs = awaited(tables)
-        with Monitor(request, request.tables(), jobs, watch) as monitor, _looking(monitor):
-            while jobs:
-                before = len(jobs)
-                died = list(self._serving(request, len(jobs)))
-                for table in tables:
-                    table.refresh()
-                self._record(request, tables, died)
-                jobs = awaited(tables)
-                if jobs and died and len(jobs) == before:
-                    raise InputError(f"{len(jobs)} models are unfinished and no worker here lives: {died[0]}")
-            monitor.look()
+        watch.declared(jobs)
+        while jobs:
+            before = len(jobs)
+            died = list(self._serving(request, len(jobs)))
+            for table in tables:
+                table.refresh()
+            self._record(request, tables, died, watch)
+            jobs = awaited(tables)
+            if jobs and died and len(jobs) == before:
+                raise InputError(f"{len(jobs)} models are unfinished and no worker here lives: {died[0]}")
 
     def _serving(self, request: SweepRequest, jobs: int) -> Iterator[str]:
         """Serve in processes; why each process that was killed is gone."""
         slots = range(min(self.workers, jobs))
         work = functools.partial(serve, request, self.lease)
-        for why in in_processes(work, slots, self.workers, lost=lambda slot, why: why, shown=False):
+        for why in in_processes(work, slots, self.workers, lost=lambda slot, why: why):
             if why:
                 yield why
 
-    def _record(self, request: SweepRequest, tables: Sequence[SweepTable], died: Sequence[str]) -> None:
+    def _record(self, request: SweepRequest, tables: Sequence[SweepTable], died: Sequence[str], watch: Watch) -> None:
         """A model that workers of this machine were killed over, and that none of them took again, has failed."""
         for job in unfinished(tables) if died else ():
             if abandoned_here(request.claim(job, self.lease).path):
+                outcome = Outcome(job, failure=died[0])
                 for table in tables:
-                    table.add(Outcome(job, failure=died[0]))
+                    table.add(outcome)
+                watch.ended(outcome)
 
 
 def serve(request: SweepRequest, seconds: float, slot: int) -> str:
@@ -89,22 +88,3 @@ def serve(request: SweepRequest, seconds: float, slot: int) -> str:
         for table in tables:
             table.refresh()
     return ""
-
-
-class _looking:
-    """A thread that looks now and then while the block runs."""
-
-    def __init__(self, monitor: Monitor):
-        self.monitor, self.ended = monitor, threading.Event()
-        self.thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> None:
-        self.thread.start()
-
-    def __exit__(self, *_) -> None:
-        self.ended.set()
-        self.thread.join()
-
-    def _look(self) -> None:
-        while not self.ended.wait(LOOK):
-            self.monitor.look()
