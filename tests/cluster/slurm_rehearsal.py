@@ -33,8 +33,8 @@ SMALL = (
     *("model.state_size=2", "data.synthetic.num_train=24", "data.synthetic.num_val=6", "data.synthetic.num_test=6"),
 )
 SWEEP = [str(ROOT / "experiments/timestep_sweep.py"), *(part for s in SMALL for part in ("--set", s))]
-MODELS = ["--timesteps", "1", "2", "4", "--seeds", "0", "1", "2", "3", "--grid", "model.lif.beta=0.5,0.9"]
-FEW = ["--timesteps", "1", "2", "--seeds", "0", "1", "2", "--grid", "model.lif.beta=preset"]
+MODELS = ["--timesteps", "1", "2", "4", "--seeds", "0", "1", "2", "3"]
+FEW = ["--timesteps", "1", "2", "4", "--seeds", "0"]
 CLUSTER = "partition: rehearsal\nminutes: 60\nmemory_gb: 2\nwarning_seconds: 30\nparallel: 24\nrequeues: 5\n"
 UNLIKE = ("seconds",)
 """columns of wall time"""
@@ -74,7 +74,7 @@ class Rehearsal:
         said = running.communicate(timeout=3600)[0].strip().splitlines()
         lines = [line for line in said if line.startswith(("slurm:", "failed", "error"))]
         if running.returncode:
-            raise SystemExit(f"exit status {running.returncode}: {said[-5:]}")
+            raise SystemExit(f"exit status {running.returncode}: {said}")
         return " | ".join(lines).replace(str(self.folder), "FOLDER") or "drawn"
 
     def rows(self, name: str) -> int:

@@ -23,7 +23,7 @@ def run_held(request: SweepRequest, tables: Sequence[SweepTable], job: Job) -> N
 
 
 def attempted(request: SweepRequest, job: Job) -> Outcome:
-    """The outcome of a job. An error, a bug's too, costs this model alone; its traceback goes to stderr, into the log."""
+    """The outcome of a job. An error, a bug's too, costs this model alone; its traceback is in the log (stderr)."""
     try:
         return request.run(job)
     except InputError as error:

@@ -136,7 +136,7 @@ def parameters(config: ClusterConfig, arrays: int) -> dict[str, Any]:
         "account": config.account,
         "gpus_per_node": config.gpus or None,
         "cpus_per_task": config.cpus,
-        "mem_gb": config.memory_gb,
+        "mem": f"{round(1024 * config.memory_gb)}M" if config.memory_gb else None,
         "time": config.minutes,
         "signal_delay_s": config.warning_seconds,
         "array_parallelism": max(1, config.parallel // arrays),
