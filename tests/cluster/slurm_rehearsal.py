@@ -183,6 +183,7 @@ def wait(seen, pause: float = 0.3, seconds: float = 1800.0):
 
 def main(options: Options) -> None:
     """Rehearse, and write the report after each part; exit status 1 where a table differs."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which stops the daemons
     install()
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
     rehearsal = Rehearsal(folder)
