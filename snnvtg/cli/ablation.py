@@ -68,6 +68,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.over_folds import run_over_folds
     from snnvtg.sweeps.report import failures_in_words, render
+    from snnvtg.sweeps.request import awaited
 
     pool = options.pool()
     cls = model_class(options.model)
@@ -84,6 +85,8 @@ def main(options: Options) -> None:
             tables = run_over_folds(sweeps, options.base(quick), paths, options.over_folds, note=note, **pool)
         else:
             tables = run_sweeps(sweeps, options.base(quick), paths, note=note, **pool)
+        if awaited(tables):  # jobs of a cluster
+            return
     for sweep in sweeps:
         print(render(options.out / f"{sweep.name}.csv"))
     failures_in_words(tables)
