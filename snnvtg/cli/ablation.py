@@ -25,6 +25,7 @@ from snnvtg.sweeps.trial import check_seeds
 if TYPE_CHECKING:
     from snnvtg.models import GroundingModel
     from snnvtg.sweeps.declaration import Sweep
+    from snnvtg.sweeps.trial import Trial
 
 QUICK = ("training.epochs=8",)
 """where neither data nor preset is chosen: demo trains for 8 epochs instead of 12, so that all ends in minutes"""
@@ -60,23 +61,30 @@ class Options(SweepOptions):
 def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
     from snnvtg.sweeps.engine import run_sweeps
+    from snnvtg.sweeps.plan_report import compared
+    from snnvtg.sweeps.progress import PLAN
     from snnvtg.sweeps.report import failures_in_words, render
 
     pool = options.pool()
+    sweeps, base, paths, note = asked(options)
+    tables = [] if options.render else run_sweeps(sweeps, base, paths, note=note, **pool)
+    for path in paths:
+        print(render(path))
+    if tables and (plan := options.out / PLAN).is_file():
+        print(compared(plan, pool["runs"], options.out))
+    failures_in_words(tables)
+
+
+def asked(options: Options) -> "tuple[list[Sweep], Trial, list[Path], str]":
+    """The sweeps that the options name, what they change something of, their tables, and a note of what is changed."""
     cls = model_class(options.model)
     sweeps = [adapted(declared(name, cls), options) for name in options.sweeps or cls.ablations]
     if not sweeps:
         raise InputError(f"--sweeps: {cls.__name__} has none of its own that are usually run; name a file")
-    tables = []
-    if not options.render:
-        quick = QUICK if options.preset == "default" and options.source.is_synthetic else ()
-        changed = [*quick, *options.set]
-        note = f"Changed of the preset: {', '.join(changed)}" if changed else ""
-        paths = [options.out / f"{sweep.name}.csv" for sweep in sweeps]
-        tables = run_sweeps(sweeps, options.base(quick), paths, note=note, **pool)
-    for sweep in sweeps:
-        print(render(options.out / f"{sweep.name}.csv"))
-    failures_in_words(tables)
+    quick = QUICK if options.preset == "default" and options.source.is_synthetic else ()
+    changed = [*quick, *options.set]
+    note = f"Changed of the preset: {', '.join(changed)}" if changed else ""
+    return sweeps, options.base(quick), [options.out / f"{sweep.name}.csv" for sweep in sweeps], note
 
 
 def declared(name: str, cls: "type[GroundingModel]") -> "Sweep":

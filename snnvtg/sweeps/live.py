@@ -49,6 +49,7 @@ def followed(board: Board, view: View | None = None) -> Iterator[None]:
             with suppress(OSError):  # a shared folder may fail for a moment
                 view.show(*teller.tell())
 
+    view.show(*teller.tell())  # here: what a thread shows later stands in the same cell of a notebook
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
@@ -194,7 +195,8 @@ def summary(snapshot: Snapshot) -> str:
     }
     words = [f"{number} {state}" for state, number in counts.items() if number or state == "finished"]
     left = "" if snapshot.over else f", {about(snapshot.remaining())} left"
-    return f"{snapshot.board.name}: {len(snapshot.statuses)} models: {', '.join(words)} · {duration(snapshot.elapsed)}{left}"
+    counted = f"{len(snapshot.statuses)} models: {', '.join(words)}"
+    return f"{snapshot.board.name}: {counted} · {duration(snapshot.elapsed)}{left}"
 
 
 def running_rows(snapshot: Snapshot) -> list[tuple[str, str, str, str, str]]:
@@ -227,7 +229,7 @@ def text(snapshot: Snapshot) -> str:
 
 def page(snapshot: Snapshot) -> str:
     """The same as HTML."""
-    rows = [cells for cells in running_rows(snapshot)[:SHOWN]]
+    rows = running_rows(snapshot)[:SHOWN]
     rows += [("failed", name, why, "", log) for name, why, log in failed_rows(snapshot)]
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<p>{html.escape(summary(snapshot))}</p>" + (f"<table>{body}</table>" if rows else "")

@@ -1,4 +1,4 @@
-"""How far a sweep is, from its folder alone: which models are running, finished and failed, and how long the rest takes.
+"""How far a sweep is, from its folder alone: what runs, is finished or failed, and how long the rest takes.
 
 `runs/progress/NAME.json` lists the models a command set out to train and measure; how far each is it says itself, in
 its own folder (`sweeps.status`). So a sweep is followed in the same way whoever works on it, here or on a cluster.
@@ -8,7 +8,7 @@ import heapq
 import json
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from snnvtg.sweeps.results import SweepTable
 
 FOLDER = "progress"
+PLAN = "plan.json"
+"""the plan that is beside the tables of a sweep"""
 RUNNING = ("training", "measuring")
 OVER = ("finished", "failed")
 
@@ -86,11 +88,10 @@ def begin(
     *,
     workers: int,
     measures: Sequence[str] = (),
-    planned: Mapping[str, float] | None = None,
 ) -> Board:
-    """Write down what is to be done; `planned` gives seconds by the name of a run's folder."""
+    """Write down what is to be done, with what a plan beside the tables says of it."""
     name = "+".join(table.sweep.name for table in tables)[:100]
-    planned = planned or {}
+    planned = planned_seconds(tables[0].table.path.with_name(PLAN))
     models = []
     for job in jobs:
         folder = run_folder(runs, job.recipe, job.data.load(), job.seed).name
@@ -99,6 +100,15 @@ def begin(
     if models:
         board.write()
     return board
+
+
+def planned_seconds(path: Path) -> dict[str, float]:
+    """Seconds by the name of a run's folder as the plan `path` has them; none where there is no such plan."""
+    try:
+        models = json.loads(path.read_text())["planned_models"]
+        return {folder: float(model["seconds"]) for folder, model in models.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def job_name(tables: Iterable["SweepTable"], job: "Job") -> str:

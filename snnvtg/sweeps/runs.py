@@ -110,7 +110,8 @@ def trained(
 ) -> tuple[Checkpoint, Path]:
     """The checkpoint of this run and its folder: from disk where it is finished, else trained, from where it was left.
 
-    `watch` is told of every epoch. `settings.json` in the folder says in words which model it is. A model that another run is training is waited for.
+    `settings.json` in the folder says in words which model it is. A model that another run is training is waited for.
+    `watch` is told of every epoch.
     """
     folder = run_folder(root, recipe, data, seed)
     finished = folder / "finished.pt"

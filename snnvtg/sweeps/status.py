@@ -1,4 +1,4 @@
-"""What each model of a sweep says of itself while it is trained and measured: `status.json` and `log.txt` in its folder.
+"""What each model of a sweep says of itself while it is worked on: `status.json` and `log.txt` in its folder.
 
 Whoever follows a sweep reads these files alone, whichever process on whichever machine writes them.
 """
@@ -50,7 +50,7 @@ class Status:
     """of all attempts; 0 where an earlier version trained the model"""
     measure_seconds: float = 0.0
     peak_mb: float | None = None
-    """memory at its peak: of the whole process on a CPU, the allocator's on a GPU; None where the system does not say"""
+    """memory at its peak: of the whole process on a CPU, the allocator's on a GPU; None if unknown"""
     failure: str = ""
     """the first line of what went wrong"""
     group: str = ""
@@ -173,7 +173,7 @@ def reset_peak(device: str) -> None:
 
 
 def peak_mb(device: str) -> float | None:
-    """Megabytes at the peak since `reset_peak`: of this process on a CPU, of the allocator on a GPU; None if unknown."""
+    """Megabytes at the peak since `reset_peak`: the process's on a CPU, the allocator's on a GPU; None if unknown."""
     if device != "cpu":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     with contextlib.suppress(OSError, StopIteration):
