@@ -53,21 +53,21 @@ def main(options: Options) -> None:
     """Plan, or compare."""
     from snnvtg.files import check_writable
     from snnvtg.sweeps.plan_report import compared, words, write
-    from snnvtg.sweeps.planning import costed, counted, measures_of
+    from snnvtg.sweeps.planning import costed, counted
+    from snnvtg.sweeps.request import SweepRequest
 
     if options.compare:
         print(compared(options.plan, options.runs, options.out))
         return
-    pool = options.pool()
+    options.pool()
     sweeps, base, paths, _ = ablation.asked(options)
     if options.plan is not None:
         check_writable(options.plan)
-    plan = counted(sweeps, base, paths, pool["runs"], workers=pool["workers"])
-    measures, seconds = measures_of(sweeps), 60 * options.minutes
-    plan = costed(plan, pool["runs"], device=pool["device"], measures=measures, seconds=seconds)
-    print(words(plan, pool["device"]))
+    request = SweepRequest(tuple(sweeps), base, tuple(paths), options.runs, options.device)
+    plan = costed(counted(request, workers=options.workers), request, seconds=60 * options.minutes)
+    print(words(plan, options.device))
     if options.plan is not None:
-        write(plan, options.plan, pool["device"])
+        write(plan, options.plan, options.device)
         print(f"wrote {options.plan} and {options.plan.stem}.csv")
 
 

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from snnvtg.sweeps.executors.contract import Watch
+from snnvtg.sweeps.jobs import Outcome
 from snnvtg.sweeps.progress import RUNNING, Board, Follower, Snapshot
 from snnvtg.sweeps.status import Status, append_line
 
@@ -37,10 +39,13 @@ class View(Protocol):
 
 
 @contextmanager
-def followed(board: Board, view: View | None = None) -> Iterator[None]:
-    """Show the sweep while the block runs, in the view that fits or in `view`; a board without models shows nothing."""
+def followed(board: Board, view: View | None = None) -> Iterator[Watch]:
+    """Show the sweep while the block runs, in the view that fits or in `view`; a board without models shows nothing.
+
+    Yields what an executor tells of models whose processes could not say themselves how they ended.
+    """
     if not board.models:
-        yield
+        yield Watch()
         return
     view, teller, stop = view or fitting_view(), Teller(Follower(board)), threading.Event()
 
@@ -53,7 +58,7 @@ def followed(board: Board, view: View | None = None) -> Iterator[None]:
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
-        yield
+        yield BoardWatch(board)
     finally:
         stop.set()
         thread.join()
@@ -61,6 +66,17 @@ def followed(board: Board, view: View | None = None) -> Iterator[None]:
             snapshot, events = teller.tell()
             view.show(snapshot, events)
             view.close(snapshot)
+
+
+class BoardWatch(Watch):
+    """Marks models as failed that did not do so themselves."""
+
+    def __init__(self, board: Board):
+        self.board = board
+
+    def ended(self, outcome: Outcome) -> None:
+        """A model whose process was killed has failed."""
+        self.board.note(outcome)
 
 
 class Teller:

@@ -11,14 +11,14 @@ from pathlib import Path
 from snnvtg.errors import InputError
 from snnvtg.reporting import device_description
 from snnvtg.sweeps.declaration import Sweep
-from snnvtg.sweeps.engine import Job, check_rows, merged_jobs
+from snnvtg.sweeps.engine import check_rows
+from snnvtg.sweeps.jobs import Job, merged_jobs
 from snnvtg.sweeps.probing import Cost, Failure, probe
 from snnvtg.sweeps.processes import in_processes
 from snnvtg.sweeps.progress import job_name
-from snnvtg.sweeps.results import SweepTable
+from snnvtg.sweeps.request import SweepRequest
 from snnvtg.sweeps.runs import run_folder
 from snnvtg.sweeps.status import Status, cost_group, read_status
-from snnvtg.sweeps.trial import Trial
 
 LEFT_OVER = 6
 """checkpoints that a model in training is as large as: weights, their average, two moments, the best ones twice"""
@@ -133,17 +133,13 @@ class Plan:
         return statistics.median(found) if found else 0.0
 
 
-def counted(sweeps: Sequence[Sweep], base: Trial, paths: Sequence[Path], runs: Path, *, workers: int = 1) -> Plan:
+def counted(request: SweepRequest, *, workers: int = 1) -> Plan:
     """The plan without its costs: rows and models, and what is there already; nothing is written."""
-    trials = [sweep.trials(base) for sweep in sweeps]
-    for sweep, rows in zip(sweeps, trials, strict=True):
-        check_rows(sweep, rows, base, "cpu")
-    tables = [
-        SweepTable(path, sweep, rows, base, started=time.monotonic())
-        for path, sweep, rows in zip(paths, sweeps, trials, strict=True)
-    ]
+    sweeps, runs, measures = request.sweeps, request.runs, measures_of(request.sweeps)
+    for sweep in sweeps:
+        check_rows(sweep, sweep.trials(request.base), request.base, request.device)
+    tables = request.tables()
     wanted = [found for table in tables for found in table.unfinished()]
-    measures = measures_of(sweeps)
     models = []
     for job in merged_jobs(wanted):
         folder = run_folder(runs, job.recipe, job.data.load(), job.seed)
@@ -151,7 +147,7 @@ def counted(sweeps: Sequence[Sweep], base: Trial, paths: Sequence[Path], runs: P
         left = _epochs_left(folder, job.recipe.training.epochs)
         models.append(PlannedModel(job, job_name(tables, job), folder.name, cost_group(job, measures), left, rows))
     rows = sum(len(sweep.rows) * len(sweep.seeds) for sweep in sweeps)
-    return Plan(tuple(path.stem for path in paths), rows, rows - len(wanted), tuple(models), workers=workers)
+    return Plan(tuple(path.stem for path in request.paths), rows, rows - len(wanted), tuple(models), workers=workers)
 
 
 def measures_of(sweeps: Sequence[Sweep]) -> tuple[str, ...]:
@@ -166,14 +162,13 @@ def _epochs_left(folder: Path, epochs: int) -> int:
     return epochs if status is None else max(1, epochs - status.epoch)
 
 
-def costed(
-    plan: Plan, runs: Path, *, device: str = "cpu", measures: Sequence[str] = (), seconds: float = 300.0
-) -> Plan:
-    """The plan with what each group of models costs: as recorded in `runs`, else measured, the largest groups first.
+def costed(plan: Plan, request: SweepRequest, *, seconds: float = 300.0) -> Plan:
+    """The plan with what each group of models costs: as recorded in its runs, else measured, the largest groups first.
 
     Measuring ends after `seconds`; InputError where nothing could be measured at all.
     """
-    found: dict[str, Cost | Failure] = recorded(runs, device, plan.groups)
+    device, measures = request.device, measures_of(request.sweeps)
+    found: dict[str, Cost | Failure] = recorded(request.runs, device, plan.groups)
     waiting = sorted((g for g in plan.groups if g not in found), key=lambda g: -len(plan.groups[g]))
     began = time.monotonic()
     jobs = [_Numbered(place, plan.groups[group][0].job) for place, group in enumerate(waiting)]

@@ -23,7 +23,7 @@ from snnvtg.training import load_checkpoint, train
 from snnvtg.training.watching import Watcher
 
 if TYPE_CHECKING:
-    from snnvtg.sweeps.engine import Job
+    from snnvtg.sweeps.jobs import Job
 
 STEPS, EPOCHS = 3, 3
 """of the training that is timed; its first epoch warms up"""

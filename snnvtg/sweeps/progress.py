@@ -6,10 +6,12 @@ its own folder (`sweeps.status`). So a sweep is followed in the same way whoever
 
 import heapq
 import json
+import os
+import socket
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from snnvtg.sweeps.runs import run_folder
 from snnvtg.sweeps.status import LOG, Status, cost_group, mark_lost, read_status
 
 if TYPE_CHECKING:
-    from snnvtg.sweeps.engine import Job, Outcome
+    from snnvtg.sweeps.jobs import Job, Outcome
     from snnvtg.sweeps.results import SweepTable
 
 FOLDER = "progress"
@@ -53,6 +55,8 @@ class Board:
     workers: int
     began: float
     """seconds since 1970"""
+    shared: bool = False
+    """whether other commands may work on the same sweep"""
 
     @property
     def name(self) -> str:
@@ -66,8 +70,9 @@ class Board:
 
     @property
     def log(self) -> Path:
-        """A line for each event."""
-        return self.path.with_suffix(".log")
+        """A line for each event that this process saw; a file of its own where others write one too."""
+        own = f".{socket.gethostname()}-{os.getpid()}" if self.shared else ""
+        return self.path.with_name(f"{self.name}{own}.log")
 
     def write(self) -> None:
         """Write the file, atomically."""
@@ -87,19 +92,34 @@ def begin(
     jobs: Sequence["Job"],
     *,
     workers: int,
-    measures: Sequence[str] = (),
+    shared: bool = False,
 ) -> Board:
-    """Write down what is to be done, with what a plan beside the tables says of it."""
-    name = "+".join(table.sweep.name for table in tables)[:100]
+    """Write down what is to be done, with what a plan beside the tables says of it.
+
+    `shared`: other commands may work on the same sweep, whose models stay on the board that they began.
+    """
+    path = runs / FOLDER / f"{'+'.join(table.sweep.name for table in tables)[:100]}.json"
+    measures = tuple(dict.fromkeys(name for table in tables for name in table.sweep.measures))
     planned = planned_seconds(tables[0].table.path.with_name(PLAN))
     models = []
     for job in jobs:
         folder = run_folder(runs, job.recipe, job.data.load(), job.seed).name
         models.append(Listed(job_name(tables, job), folder, cost_group(job, measures), planned.get(folder)))
-    board = Board(runs / FOLDER / f"{name}.json", tuple(models), workers, time.time())
+    board = Board(path, tuple(models), workers, time.time(), shared)
+    if shared and path.is_file():
+        board = _joined(board, read_board(runs, path.stem))
     if models:
         board.write()
     return board
+
+
+def _joined(board: Board, earlier: Board) -> Board:
+    """The earlier board with the models that it lacks, where any of its models are still to be done; else the new."""
+    listed = {model.folder for model in earlier.models}
+    if not any(model.folder in listed for model in board.models):
+        return board
+    more = tuple(model for model in board.models if model.folder not in listed)
+    return replace(board, models=(*earlier.models, *more), began=earlier.began)
 
 
 def planned_seconds(path: Path) -> dict[str, float]:

@@ -26,7 +26,7 @@ from snnvtg.reporting import device_description, write_json
 from snnvtg.training.watching import Watcher
 
 if TYPE_CHECKING:
-    from snnvtg.sweeps.engine import Job
+    from snnvtg.sweeps.jobs import Job
 
 State = Literal["waiting", "training", "measuring", "finished", "failed", "interrupted"]
 FILE, LOG = "status.json", "log.txt"
