@@ -44,9 +44,7 @@ class Options(ablation.Options):
         if not self.minutes > 0:
             raise InputError(f"--minutes: expected more than 0, got {self.minutes}")
 
-    def kept(self) -> str:
-        """As CommandOptions: nothing is."""
-        return CommandOptions.kept(self)
+    kept = CommandOptions.kept  # nothing is resumed
 
 
 def main(options: Options) -> None:
