@@ -39,6 +39,7 @@ class DataOptions(DataSource, CommandOptions):
     # settings of sweeps, changed by --set data.fold=0 and the like
     fold: tyro.conf.Suppress[int | None] = None
     folds: tyro.conf.Suppress[int] = 4
+    fold_over: tyro.conf.Suppress[Literal["train", "all"]] = "train"
     synthetic: tyro.conf.Suppress[SyntheticConfig] = field(default_factory=SyntheticConfig)
 
     def __post_init__(self):

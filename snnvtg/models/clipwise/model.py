@@ -1,6 +1,7 @@
 """What every clip-wise grounding model has in common: input projections in front, dense heads behind."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -140,6 +141,10 @@ class ClipwiseModel(GroundingModel):
         """As `encode`, told s_i (B, L) of the match space; only called where there is one."""
         return self.encode(vis, vis_mask, tex, tex_mask)
 
+    def windows_from(self, clips: Tensor, more: Mapping[str, Any]) -> Tensor:
+        """What the boundaries are read from, (B, L, d): the normed clips; `more` as `encode` gives it."""
+        return clips
+
     def fit(self, train: GroundingDataset) -> None:
         """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
         seen = train
@@ -183,7 +188,7 @@ class ClipwiseModel(GroundingModel):
             foreground = foreground + self.alignment_gain * self.alignment(batch)
         return self.output_class(
             foreground_logits=foreground,
-            boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
+            boundaries=nn.functional.softplus(self.boundary(self.windows_from(clips, more), batch.video_mask)),
             saliency=saliency,
             clips=compared,
             query=query,

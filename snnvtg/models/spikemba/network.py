@@ -24,6 +24,7 @@ from snnvtg.models.spikemba.feedback import FeedbackDetector
 from snnvtg.models.spikemba.losses import spike_losses
 from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.presets import CONFIGS, PAPER
+from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.models.spikemba.rates import recorded_rates
 from snnvtg.models.spikemba.slots import SlotLayout
 from snnvtg.models.spikemba.timesteps import between_clips
@@ -219,12 +220,20 @@ class SpikeMba(ClipwiseModel):
         return ClipwiseModel.pools_words(config) or (config.use_ssd and config.loss.contrastive > 0)
 
     def forward(self, batch: Batch) -> SpikeMbaOutput:
-        """As ClipwiseModel; with a firing-rate penalty, in training, also the rates it is made of."""
+        """As ClipwiseModel; in training also what the losses on firing rates are made of, where they have a weight."""
         if not (self.training and self.config.loss.rate):
-            return self._answer(batch)
-        with recorded_rates(self) as rates:
             output = self._answer(batch)
-        return dataclasses.replace(output, rates=rates)
+        else:
+            with recorded_rates(self) as rates:
+                output = self._answer(batch)
+            output = dataclasses.replace(output, rates=rates)
+        if self.training and self.config.loss.query_contrast and output.spikes:
+            output = dataclasses.replace(output, other_rates=self._rates_of_other_queries(batch))
+        return output
+
+    def _rates_of_other_queries(self, batch: Batch) -> Tensor:
+        asked = dataclasses.replace(batch, text=batch.text.roll(1, 0), text_mask=batch.text_mask.roll(1, 0))
+        return clip_rates(super().forward(asked).spikes[-1])
 
     def _answer(self, batch: Batch) -> SpikeMbaOutput:
         output = super().forward(batch)
@@ -232,6 +241,11 @@ class SpikeMba(ClipwiseModel):
             return output
         weight = self.proposal_readout(output.spikes[-1].mean(0)).squeeze(-1)  # (B, L)
         return dataclasses.replace(output, foreground_logits=output.foreground_logits + weight)
+
+    def windows_from(self, clips: Tensor, more: Mapping[str, Any]) -> Tensor:
+        """As ClipwiseModel; with `boundaries_read=proposals` the last block's spikes, as their mean over T."""
+        reads = self.config.boundaries_read == "proposals" and more["spikes"]
+        return more["spikes"][-1].mean(0) if reads else clips
 
     def encode_matched(
         self, vis: Tensor, vis_mask: Tensor, tex: Tensor, tex_mask: Tensor, saliency: Tensor
