@@ -123,7 +123,14 @@ class Lease:
 @contextmanager
 def leased(path: Path, seconds: float) -> Iterator[Lease]:
     """Hold the lease of `path` within the block, as soon as nobody else does."""
-    lease, pause = Lease(path, seconds), 0.01
+    with acquired(Lease(path, seconds)) as lease:
+        yield lease
+
+
+@contextmanager
+def acquired(lease: Lease) -> Iterator[Lease]:
+    """Hold `lease` within the block, as soon as nobody else does."""
+    pause = 0.01
     while not lease.acquire():
         time.sleep(random.uniform(pause / 2, pause))
         pause = min(2 * pause, LONGEST_PAUSE)
@@ -140,6 +147,11 @@ def holder(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def abandoned_here(path: Path) -> bool:
+    """Whether the lease at `path` is of a process of this machine that does not run any more."""
+    return _died(holder(path))
 
 
 def _died(content: dict[str, Any]) -> bool:

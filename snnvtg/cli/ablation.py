@@ -71,6 +71,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.plan_report import compared
     from snnvtg.sweeps.progress import PLAN
     from snnvtg.sweeps.report import failures_in_words, render
+    from snnvtg.sweeps.request import awaited
 
     pool = options.pool()
     sweeps, base, paths, note = asked(options)
@@ -79,6 +80,8 @@ def main(options: Options) -> None:
         tables = run_over_folds(sweeps, base, paths, options.over_folds, note=note, **pool)
     elif not options.render:
         tables = run_sweeps(sweeps, base, paths, note=note, **pool)
+    if awaited(tables):  # jobs of a cluster
+        return
     for path in paths:
         print(render(path))
     if tables and (plan := options.out / PLAN).is_file():

@@ -62,7 +62,7 @@ def main(options: Options) -> None:
 
     from snnvtg.reporting import provenance, write_json
     from snnvtg.sweeps.checks import check_device, check_trial
-    from snnvtg.sweeps.engine import measure_model
+    from snnvtg.sweeps.jobs import measure_model
     from snnvtg.sweeps.measurement import parameter_count
     from snnvtg.terminal import figures_text
     from snnvtg.training import train

@@ -30,7 +30,7 @@ from snnvtg.sweeps.trial import Trial
 from snnvtg.sweeps.untrained import untrained
 
 if TYPE_CHECKING:
-    from snnvtg.sweeps.jobs import Measured, Outcome
+    from snnvtg.sweeps.jobs import Job, Measured, Outcome
 
 KEY = ("row", "model", "seed")
 QUERY_KEY = (*KEY, "query", "video")
@@ -134,6 +134,12 @@ class SweepTable:
             self.refresh()
             yield lease
 
+    def declared(self) -> Iterator[tuple[Trial, int, tuple[str, ...]]]:
+        """Trials, seeds and controls of every row."""
+        for seed in self.sweep.seeds:
+            for trial in self.trials.values():
+                yield trial, seed, self.sweep.controls
+
     def unfinished(self) -> Iterator[tuple[Trial, int, tuple[str, ...]]]:
         """Trials, seeds and controls of the rows that are not there yet, seed by seed."""
         for seed in self.sweep.seeds:
@@ -169,7 +175,7 @@ class SweepTable:
         """Add the outcome to every row it belongs to; a row that is there by now is left as it is."""
         with self._writing() as lease:
             added = [row for measured in outcome.measured for row in self._rows_of(measured)]
-            failed = self._failed(outcome) if outcome.failure else {}
+            failed = dict.fromkeys(self.labels(outcome.job), outcome.failure) if outcome.failure else {}
             if added or failed:
                 self.failures |= failed
                 self._write(added, lease, anyway=True)
@@ -190,10 +196,22 @@ class SweepTable:
             queries = (measured.queries, measured.videos) if not position else (np.empty(0), np.empty(0))
             yield row, accuracy, *queries
 
-    def _failed(self, outcome: "Outcome") -> dict[str, str]:
-        job = outcome.job
+    def failure(self, job: "Job") -> str:
+        """Why the model of a job has no figures, where that is on record."""
+        return next((self.failures[label] for label in self.labels(job) if label in self.failures), "")
+
+    def forget_failures(self, jobs: Sequence["Job"]) -> None:
+        """Strike the failures of jobs that are to be tried again."""
+        labels = {label for job in jobs for label in self.labels(job)}
+        if labels & self.failures.keys():
+            with self._writing() as lease:
+                self.failures = {label: why for label, why in self.failures.items() if label not in labels}
+                self._write([], lease, anyway=True)
+
+    def labels(self, job: "Job") -> list[str]:
+        """`ROW, seed S` of every row that waits for the job's model, or has its figures."""
         rows = [name for name, t in self.trials.items() if (t.recipe, t.data) == (job.recipe, job.data)]
-        return {f"{name}, seed {job.seed}": outcome.failure for name in rows if job.seed in self.sweep.seeds}
+        return [f"{name}, seed {job.seed}" for name in rows if job.seed in self.sweep.seeds]
 
     def keep_declaration(self) -> None:
         """Write a title, note or order that changed since the last row."""
