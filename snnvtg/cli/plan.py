@@ -41,6 +41,8 @@ class Options(ablation.Options):
             raise InputError("--compare: name the plan with --plan FILE.json")
         if self.compare and not self.plan.is_file():
             raise InputError(f"{self.plan}: no such plan; write it before the sweep is run, without --compare")
+        if self.over_folds is not None:
+            raise InputError("--over-folds: a plan is of one fold; give --set data.fold=0, and take it times the folds")
         if not self.minutes > 0:
             raise InputError(f"--minutes: expected more than 0, got {self.minutes}")
 
@@ -57,12 +59,12 @@ def main(options: Options) -> None:
     if options.compare:
         print(compared(options.plan, options.runs, options.out))
         return
-    options.pool()
+    workers = options.pool()["executor"].workers
     sweeps, base, paths, _ = ablation.asked(options)
     if options.plan is not None:
         check_writable(options.plan)
     request = SweepRequest(tuple(sweeps), base, tuple(paths), options.runs, options.device)
-    plan = costed(counted(request, workers=options.workers), request, seconds=60 * options.minutes)
+    plan = costed(counted(request, workers=workers), request, seconds=60 * options.minutes)
     print(words(plan, options.device))
     if options.plan is not None:
         write(plan, options.plan, options.device)

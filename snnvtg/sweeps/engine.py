@@ -56,7 +56,7 @@ def run_sweeps(
         check_writable(runs / "settings.json")
         for table in tables:
             table.add_untrained()
-        board = begin(runs, tables, unfinished(tables), workers=workers, shared=executor.shares_tables)
+        board = begin(runs, tables, unfinished(tables), workers=executor.workers, shared=executor.shares_tables)
         with followed(board) as shown:
             executor.run(request, tables, watch or shown)
         for table in tables:

@@ -1,6 +1,7 @@
 """What a sweep will cost, before anything runs: models, hours, memory and disk; afterwards, how right that was."""
 
 import heapq
+import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -174,7 +175,7 @@ def costed(plan: Plan, request: SweepRequest, *, seconds: float = 300.0) -> Plan
     jobs = [_Numbered(place, plan.groups[group][0].job) for place, group in enumerate(waiting)]
     work = partial(_numbered, partial(probe, device=device, measures=measures))
     # as many at once as there will be workers, so that they disturb one another as those will
-    for place, cost in in_processes(work, jobs, plan.workers, lost=_lost):
+    for place, cost in in_processes(work, jobs, min(plan.workers, os.cpu_count() or 1), lost=_lost):
         found[waiting[place]] = cost
         if time.monotonic() - began > seconds:
             break

@@ -98,7 +98,7 @@ def begin(
 
     `shared`: other commands may work on the same sweep, whose models stay on the board that they began.
     """
-    path = runs / FOLDER / f"{'+'.join(table.sweep.name for table in tables)[:100]}.json"
+    path = runs / FOLDER / f"{'+'.join(table.table.path.stem for table in tables)[:100]}.json"
     measures = tuple(dict.fromkeys(name for table in tables for name in table.sweep.measures))
     planned = planned_seconds(tables[0].table.path.with_name(PLAN))
     models = []
@@ -244,7 +244,7 @@ class Snapshot:
 
 
 class Follower:
-    """Reads a sweep's folder again and again; a model that is over is not read again."""
+    """Reads a sweep's folder again and again; a finished model is not read again."""
 
     def __init__(self, board: Board):
         self.board = board
@@ -253,7 +253,7 @@ class Follower:
     def read(self) -> Snapshot:
         """The sweep now."""
         for model in self.board.models:
-            if self.last.get(model.folder, Status()).state not in OVER:
+            if self.last.get(model.folder, Status()).state != "finished":
                 status = read_status(self.board.runs / model.folder)
                 if status is not None and status.updated >= self.board.began:  # else of an earlier command
                     self.last[model.folder] = status
