@@ -28,7 +28,8 @@ def words(plan: Plan, device: str) -> str:
     }
     if plan.models:
         hours = "CPU-hours" if device == "cpu" else "GPU-hours"
-        lines["work"] = f"{plan.total / 3600:.3g} {hours} ({duration(plan.total)}); {_sources(plan)}"
+        processor = f", {duration(plan.processor_total)} of it processor time" if device == "cpu" else ""
+        lines["work"] = f"{plan.total / 3600:.3g} {hours} ({duration(plan.total)}{processor}); {_sources(plan)}"
         counts = sorted({1, 2, 4, 8, 16, 32, 64, plan.workers})
         useful = [number for number in counts if number <= max(len(plan.models), plan.workers)]
         lines["time"] = ", ".join(f"{duration(plan.wall(number))} with {number} workers" for number in useful)
@@ -45,8 +46,9 @@ def words(plan: Plan, device: str) -> str:
 def _models_in_words(plan: Plan) -> str:
     new = len(plan.models) - plan.trained - plan.begun
     shared = sum(model.rows for model in plan.models) - len(plan.models)
+    sharing = f" ({shared:,} fewer than rows, as rows share models)" if shared else ""
     return (
-        f"{len(plan.models):,} different ones for the other rows ({shared:,} rows share one): "
+        f"{len(plan.models):,} different ones for the other rows{sharing}: "
         f"{new:,} to train, {plan.begun:,} begun, {plan.trained:,} trained and only to be measured"
     )
 
@@ -87,7 +89,8 @@ def write(plan: Plan, path: Path, device: str) -> None:
     """The plan as `path` (JSON, with provenance and every model), and its kinds as CSV beside it."""
     figures = {
         "rows": plan.rows, "rows_there": plan.rows_there, "models": len(plan.models), "trained": plan.trained,
-        "begun": plan.begun, "seconds": plan.total, "start_seconds": plan.start_seconds,
+        "begun": plan.begun, "seconds": plan.total, "processor_seconds": plan.processor_total,
+        "start_seconds": plan.start_seconds,
         "workers": plan.workers, "wall_seconds": plan.wall(plan.workers), "peak_mb": plan.peak_mb,
         "memory_mb": plan.memory_mb, "models_mb": plan.models_mb, "tables_mb": plan.tables_mb, "most_mb": plan.most_mb,
     }  # fmt: skip
@@ -132,11 +135,14 @@ def compared(path: Path, runs: Path, out: Path) -> str:
 def comparison_rows(
     plan: Mapping[str, Any], done: Mapping[str, Status], runs: Path, out: Path
 ) -> list[tuple[str, str, str, str]]:
-    """What, planned, actual, ratio; wall time and disk only where every model is finished."""
+    """What, planned, actual, ratio; processor and wall time and disk only where every model is finished."""
     models, figures = plan["planned_models"], plan["plan"]
     new = {folder for folder in done if models[folder]["epochs_left"]}
     seconds = sum(status.measure_seconds + (status.train_seconds if f in new else 0) for f, status in done.items())
-    rows = [_row("seconds of all workers", sum(models[folder]["seconds"] for folder in done), seconds, duration)]
+    rows = [_row("time of all workers", sum(models[folder]["seconds"] for folder in done), seconds, duration)]
+    if plan["on"] == "cpu" and len(done) == len(models):
+        processor = sum(status.processor_seconds for status in done.values())
+        rows.append(_row("processor time of it", figures["processor_seconds"], processor, duration))
     peaks = [status.peak_mb for status in done.values() if status.peak_mb is not None]
     if peaks and figures["peak_mb"] is not None:
         rows.append(_row("memory of a worker", figures["peak_mb"], max(peaks), size))

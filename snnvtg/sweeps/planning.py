@@ -95,6 +95,13 @@ class Plan:
         """Seconds of all workers together, their start apart."""
         return sum(self.each.values())
 
+    @property
+    def processor_total(self) -> float:
+        """Processor seconds among them."""
+        usual = statistics.median(cost.busy for cost in self.known.values()) if self.known else 1.0
+        busy = {group: cost.busy for group, cost in self.known.items()}
+        return sum(self.each[model.folder] * busy.get(model.group, usual) for model in self.models)
+
     def wall(self, workers: int) -> float:
         """Seconds until the last of `workers` is done, who take the models in order."""
         free = [self.start_seconds] * max(1, min(workers, len(self.models)))
@@ -231,6 +238,7 @@ def _median(several: Sequence[tuple[Status, float]]) -> Cost:
         peak_mb=max((status.peak_mb for status in statuses if status.peak_mb is not None), default=None),
         kept_mb=kept,
         training_mb=LEFT_OVER * kept,
+        busy=statistics.median(min(1.0, status.processor_seconds / status.seconds) for status in statuses),
     )
 
 

@@ -54,6 +54,8 @@ class Cost:
     """the checkpoints there are while it is trained"""
     table_mb: float = 0.0
     """rows and queries in the tables, for each row the model stands in"""
+    busy: float = 1.0
+    """processor time in a second: less than 1 where the machine did other work as well, or a GPU did this"""
 
     def seconds(self, epochs: int) -> float:
         """Training for so many epochs, and measuring."""
@@ -80,7 +82,7 @@ def _probe(job: "Job", device: str, measures: Sequence[str]) -> Cost:
     if device == "cpu":
         memory.keep_freed_memory()  # as training does
     reset_peak(device)
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), time.process_time()
     model = recipe.model_class(recipe.model, data.video_width, data.text_width)
     model.fit(data.train)
     fit = time.perf_counter() - began
@@ -95,7 +97,8 @@ def _probe(job: "Job", device: str, measures: Sequence[str]) -> Cost:
     whole = step * -(-len(data.train) // recipe.training.batch_size)
     whole += validating * len(data.val) / len(few.val) + saving
     measuring, table = _measuring(job, model, data, device, measures)
-    return Cost("measured", step, whole, fit, measuring, peak_mb(device), kept, training, table)
+    busy = (time.process_time() - processor) / (time.perf_counter() - began)
+    return Cost("measured", step, whole, fit, measuring, peak_mb(device), kept, training, table, busy)
 
 
 def _blocks(train: GroundingDataset, batch_size: int) -> GroundingDataset:

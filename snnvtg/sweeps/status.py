@@ -49,6 +49,8 @@ class Status:
     train_seconds: float = 0.0
     """of all attempts; 0 where an earlier version trained the model"""
     measure_seconds: float = 0.0
+    processor_seconds: float = 0.0
+    """processor time of both: less than them where the machine did other work as well, or a GPU did this"""
     peak_mb: float | None = None
     """memory at its peak: of the whole process on a CPU, the allocator's on a GPU; None if unknown"""
     failure: str = ""
@@ -91,6 +93,7 @@ class Recorder:
         begun = any((folder / name).is_file() for name in ("last.pt", "finished.pt"))
         self.found = (folder / "finished.pt").is_file()
         self.trained_before = earlier.train_seconds if begun else 0.0
+        self.processor_before = earlier.processor_seconds if begun and not self.found else 0.0
         self.status = Status(
             "training", earlier.epoch if begun else 0, epochs, group=group, device=device,
             machine=device_description(), process=os.getpid(),
@@ -99,7 +102,7 @@ class Recorder:
 
     def __enter__(self) -> "Recorder":
         reset_peak(self.device)
-        self.turned = time.time()
+        self.turned, self.processor_then = time.time(), time.process_time()
         self._say(f"started on {socket.gethostname()}, process {os.getpid()}, {self.device}")
         self._write(began=self.turned, train_seconds=self.trained_before)
         return self
@@ -138,7 +141,9 @@ class Recorder:
 
     def _write(self, **changes) -> None:
         peak = max(filter(None, (self.status.peak_mb, peak_mb(self.device))), default=None)
-        self.status = replace(self.status, updated=changes.get("began", time.time()), peak_mb=peak, **changes)
+        spent = self.processor_before + time.process_time() - self.processor_then
+        changes |= {"peak_mb": peak, "processor_seconds": round(spent, 3)}
+        self.status = replace(self.status, updated=changes.get("began", time.time()), **changes)
         write_json(dataclasses.asdict(self.status), self.folder / FILE)
 
     def _say(self, words: str) -> None:

@@ -116,7 +116,7 @@ def test_hours_memory_and_disk_are_sums_of_what_one_model_takes(plan):
     started = dataclasses.replace(made, start_seconds=5.0)
     assert started.wall(2) == 305
     said = words(made, "cpu")
-    assert "0.133 CPU-hours (0:08:00); 2 of 2 kinds of models measured" in said
+    assert "0.133 CPU-hours (0:08:00, 0:08:00 of it processor time); 2 of 2 kinds of models measured" in said
     assert "900 MB for a worker at its peak, 1.8 GB for 2" in said
     assert kind_table(made)["models"].tolist() == [4, 2]
 
@@ -136,13 +136,15 @@ def test_what_was_recorded_on_this_machine_counts(plan, tmp_path):
         folder.mkdir(parents=True)
         (folder / "finished.pt").write_bytes(b"x" * 2_000_000)
         status = Status(
-            "finished", 4, 4, train_seconds=seconds, measure_seconds=5.0, peak_mb=300.0 + number, group=group,
+            "finished", 4, 4, train_seconds=seconds, measure_seconds=5.0, processor_seconds=13.0,
+            peak_mb=300.0 + number, group=group,
             device="cpu", machine=machine or device_description(),
         )  # fmt: skip
         (folder / "status.json").write_text(json.dumps(dataclasses.asdict(status)))
     (found,) = recorded(tmp_path / "runs", "cpu", [group]).values()
     assert (found.source, found.epoch, found.measuring) == ("recorded, 3 models", 15.0, 5.0)
     assert (found.peak_mb, found.kept_mb) == (302.0, 2.0)
+    assert found.busy == 13 / 65
     assert not recorded(tmp_path / "runs", "cuda", [group])
 
 
@@ -177,7 +179,7 @@ def test_measuring_ends_when_its_time_is_over_and_says_so(request_of, monkeypatc
 
 
 def test_planned_against_actual(plan, tmp_path):
-    cost = Cost("measured", 0.1, 10.0, 2.0, 18.0, 400.0, 1.0, 5.0, 0.5)
+    cost = Cost("measured", 0.1, 10.0, 2.0, 18.0, 400.0, 1.0, 5.0, 0.5, busy=0.5)
     made = dataclasses.replace(plan, costs=dict.fromkeys(plan.groups, cost), start_seconds=3.0)
     write(made, tmp_path / "plan.json", "cpu")
     kept, runs, done = read(tmp_path / "plan.json"), tmp_path / "runs", {}
@@ -186,9 +188,11 @@ def test_planned_against_actual(plan, tmp_path):
         (runs / model.folder).mkdir(parents=True)
         (runs / model.folder / "finished.pt").write_bytes(b"x" * 2_000_000)
         times = {"began": 90.0 * (number // 2), "updated": 90.0 * (number // 2) + 90.0}
-        done[model.folder] = Status("finished", 4, 4, **times, train_seconds=60.0, measure_seconds=30.0, peak_mb=800.0)
+        took = {"train_seconds": 60.0, "measure_seconds": 30.0, "processor_seconds": 32.0}
+        done[model.folder] = Status("finished", 4, 4, **times, **took, peak_mb=800.0)
     rows = {name: (planned, actual, ratio) for name, planned, actual, ratio in comparison_rows(kept, done, runs, runs)}
-    assert rows["seconds of all workers"] == ("0:06:00", "0:09:00", "1.50")
+    assert rows["time of all workers"] == ("0:06:00", "0:09:00", "1.50")
+    assert rows["processor time of it"] == ("0:03:00", "0:03:12", "1.07")
     assert rows["memory of a worker"] == ("400 MB", "800 MB", "2.00")
     assert rows["time with 2 workers"] == ("0:03:03", "0:04:33", "1.49")
     assert rows["disk, models"] == ("6 MB", "12 MB", "2.00")
