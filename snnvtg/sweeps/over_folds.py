@@ -18,7 +18,6 @@ from snnvtg.reporting import write_csv
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.engine import run_sweeps
 from snnvtg.sweeps.request import awaited
-from snnvtg.sweeps.request import awaited
 from snnvtg.sweeps.results import KEY, QUERY_KEY, SweepTable
 from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
 from snnvtg.sweeps.trial import Trial
@@ -40,8 +39,6 @@ def run_over_folds(
     for fold in range(folds):
         held_out = replace(base, data=replace(base.data, fold=fold, folds=folds, fold_over="all"))
         tables += run_sweeps(sweeps, held_out, [_of_fold(path, fold) for path in paths], **pool)
-    if awaited(tables):  # the same command pools them once they are finished
-        return tables
     for path in paths if not awaited(tables) else ():
         pooled([_of_fold(path, fold) for fold in range(folds)], path, data=whole)
     return tables
