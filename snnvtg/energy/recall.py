@@ -54,13 +54,14 @@ def is_plain(*tensors: Tensor | None) -> bool:
         torch.is_grad_enabled()
         or torch._C._is_any_autocast_enabled()
         or torch._C._len_torch_dispatch_stack() != 1
-        or torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.Python)
+        or torch._C._dispatch_tls_is_dispatch_key_excluded(PYTHON)
         or torch._C._len_torch_function_stack()
         or torch._C._functorch.peek_interpreter_stack()
         or torch._C._current_graph_task_id() != -1
     )
 
 
+PYTHON = torch._C.DispatchKey.Python
 OWN = frozenset({Tensor, nn.Parameter, type(None)})
 
 
