@@ -69,7 +69,8 @@ def recalled(ledger: "Ledger", linear: Callable, x: Tensor, weight: Tensor, bias
     """`linear(x, weight, bias)`, its record written to the ledger."""
     origin_of = ledger.provenance.origin
     origins = tuple(map(origin_of, (x, weight) if bias is None else (x, weight, bias)))
-    key = (*ledger.place(), x.shape, x.stride(), x.dtype, weight.shape, weight.stride(), *map(id, origins))
+    layouts = x.shape, x.stride(), x.dtype, weight.shape, weight.stride()
+    key = (*ledger.place(), torch.is_inference_mode_enabled(), *layouts, *map(id, origins))
     found = _recalled.get(key)
     if found is not None:
         with unseen():

@@ -196,3 +196,11 @@ def test_a_training_step_counts_alike_before_and_after():
     before = step()
     records(layer, x)
     assert step() == before
+
+
+def test_inference_mode_has_operations_of_its_own():
+    plain, seen = pair(False)
+    x = torch.rand(2, 5, 9)[..., :6]
+    records(plain, x)
+    with torch.inference_mode():
+        assert records(plain, x) == records(seen, x)
