@@ -47,9 +47,11 @@ class DataSource:
     clip_length: float | None = None
     """seconds a feature row covers; none: 1 for --data, the benchmark's own for --dataset"""
     fold: int | None = None
-    """hold out this fold of the training videos in place of the test split (cross-validation)"""
+    """hold out this fold of the videos in place of the test split (cross-validation)"""
     folds: int = 4
-    """into how many parts the training videos are divided"""
+    """into how many parts the videos are divided"""
+    fold_over: Literal["train", "all"] = "train"
+    """all: the videos of every split are divided, and the fold after the held-out one is the validation split"""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     """settings of the embedded synthetic set"""
 
@@ -87,10 +89,13 @@ class DataSource:
 
     def load(self, answers: bool = True) -> "DataSplits":
         """The data, in memory; `answers=False` admits a split without truths. Not loaded twice in one process."""
-        from snnvtg.data.folds import without_fold
+        from snnvtg.data.folds import whole_without_fold, without_fold
 
-        whole = _load(replace(self, fold=None, folds=4), answers)
-        return whole if self.fold is None else without_fold(whole, self.fold, self.folds)
+        data = _load(replace(self, fold=None, folds=4, fold_over="train"), answers)
+        if self.fold is None:
+            return data
+        held_out = without_fold if self.fold_over == "train" else whole_without_fold
+        return held_out(data, self.fold, self.folds)
 
 
 @functools.lru_cache(maxsize=2)

@@ -19,6 +19,8 @@ WORDS = {"num_slots = 0": "no slots"}
 PRICES = "µJ, estimate: 45 nm fp32"
 SHIFT = 1.035
 """lines beside one another are shifted a little, as a factor of T"""
+HOLLOW = "sDv^Pp"
+"""markers of the first, second, … control"""
 
 
 def timestep_figure(
@@ -32,8 +34,8 @@ def timestep_figure(
     """Draw a table over T; lines are means over seeds, error bars their standard deviation.
 
     `axes` name the columns of the grid, `num_timesteps` among them; `controls` the rows of the column `model` drawn
-    dotted; `metrics` one or two figures in percent. `intervals` (columns row, metric, low, high, in percent) are drawn
-    where there is one seed, so that no point stands without its error.
+    dotted, each with a hollow marker of its own; `metrics` one or two figures in percent. `intervals` (columns row,
+    metric, low, high, in percent) are drawn where there is one seed, so that no point stands without its error.
     """
     others = [name for name in axes if name != ALONG]
     own = table[table["seed"].notna() & ~table["model"].isin(controls)]
@@ -79,10 +81,12 @@ def accuracy_panel(
         _mean_and_bars(axis, rows, metric, shift, color=colour, marker=marker, label=label or "as it is")
         if intervals is not None:
             _intervals(axis, rows[rows["row"].isin(intervals.index)], metric, intervals, shift, colour)
-        for control in controls:
+        dotted = {"color": colour, "linestyle": ":", "linewidth": 1.2, "markersize": 5, "markerfacecolor": "white"}
+        for number, (control, hollow) in enumerate(zip(controls, HOLLOW, strict=False)):
             answers = table[(table["model"] == control) & table["row"].isin(rows["row"])]
             words = ", ".join(filter(None, [label, control.replace("-", " ")]))
-            _mean_and_bars(axis, answers, metric, shift, color=colour, linestyle=":", label=words)
+            beside = shift * SHIFT ** (number + 1)
+            _mean_and_bars(axis, answers, metric, beside, marker=hollow, label=words, **dotted)
     for model, line, label in UNTRAINED:
         for value in table.loc[table["model"] == model, metric]:
             axis.axhline(value, color=GREY, linestyle=line, linewidth=1.5, label=label)

@@ -56,7 +56,9 @@ class SweepResults:
         """Title with data, split and number of seeds; synthetic data says so."""
         seeds = self.seeds
         data = self.table["data"].iloc[0]
-        words = f"{data} data, {self.table['split'].iloc[0]} split, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        split = self.table["split"].iloc[0]
+        where = split if " " in split else f"{split} split"  # folds are more words
+        words = f"{data} data, {where}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
         return f"{self.declaration['title']} ({words})"
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from snnvtg.data import DataSplits, GroundingDataset
+from snnvtg.data.folds import whole
 from snnvtg.metrics import fit_prior, prior_predictions
 from snnvtg.metrics.evaluations import EVALUATIONS
 from snnvtg.records import Prediction
@@ -53,7 +54,8 @@ def numbered(trial: Trial, split: GroundingDataset) -> tuple[np.ndarray, np.ndar
     """The number of each query (Q,) and of its video: the same in every fold of one data set."""
     if trial.data.fold is None:
         return np.arange(len(split)), pd.factorize(np.array([q.vid for q in split.queries], dtype=object))[0]
-    whole = replace(trial.data, fold=None).load().train
-    queries = {query.qid: number for number, query in enumerate(whole.queries)}
-    videos = {vid: number for number, vid in enumerate(dict.fromkeys(query.vid for query in whole.queries))}
-    return np.array([queries[q.qid] for q in split.queries]), np.array([videos[q.vid] for q in split.queries])
+    data = replace(trial.data, fold=None).load()
+    divided = data.train if trial.data.fold_over == "train" else whole(data)
+    queries = {query: number for number, query in enumerate(divided.queries)}
+    videos = {vid: number for number, vid in enumerate(dict.fromkeys(query.vid for query in divided.queries))}
+    return np.array([queries[q] for q in split.queries]), np.array([videos[q.vid] for q in split.queries])

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from snnvtg.data.folds import fold_of, without_fold
+from snnvtg.data.folds import fold_of, whole_without_fold, without_fold
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.errors import InputError
@@ -45,3 +45,35 @@ def test_a_number_of_folds_that_cannot_be_is_refused(folds):
 def test_a_fold_beyond_the_last_is_refused():
     with pytest.raises(InputError, match="fold: expected a number from 0 to 3, got 4"):
         DataSource(fold=4)
+
+
+def test_all_videos_are_divided_and_three_parts_never_share_one():
+    data = generate(TINY)
+    answered = []
+    for fold in range(4):
+        part = whole_without_fold(data, fold, 4)
+        train, val, test = ({q.vid for q in split.queries} for split in (part.train, part.val, part.test))
+        assert not (train & val or train & test or val & test)
+        assert len(train) + len(val) + len(test) == 20
+        answered += part.test.queries
+    assert sorted(q.qid for q in answered) == sorted(
+        q.qid for split in (data.train, data.val, data.test) for q in split.queries
+    )
+
+
+def test_over_all_videos_a_query_keeps_its_words_and_its_video():
+    data = generate(TINY)
+    part = DataSource(fold=0, folds=4, fold_over="all", synthetic=TINY).load().test
+    known = {
+        q: text
+        for split in (data.train, data.val, data.test)
+        for q, text in zip(split.queries, split.texts, strict=True)
+    }
+    for place, query in enumerate(part.queries):
+        np.testing.assert_array_equal(part.texts[place], known[query])
+        assert part.videos[query.vid] is not None
+
+
+def test_two_folds_of_all_videos_leave_none_to_train_on():
+    with pytest.raises(InputError, match="expected at least 3"):
+        whole_without_fold(generate(TINY), 0, 2)

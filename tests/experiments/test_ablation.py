@@ -12,6 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from snnvtg.cli.ablation import Options, adapted, declared
+from snnvtg.models import model_class
+
 ROOT = Path(__file__).parents[2]
 QUICK = (
     "--preset demo --workers 1 --set training.epochs=2 --set model.width=8 --set model.num_blocks=1 "
@@ -255,3 +258,10 @@ def test_a_bad_argument_is_one_clear_line(arguments, said, command, tmp_path, ca
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_stays_where_other_values_of_an_axis_leave_it():
+    figure3 = declared("figure3", model_class("spikemba"))
+    kept = adapted(figure3, Options(grid=("model.num_slots=preset",)))
+    assert (kept.reference, len(kept.rows)) == ("num_timesteps=4 num_slots=preset", 4)
+    assert adapted(figure3, Options(grid=("model.num_timesteps=1,2",))).reference is None

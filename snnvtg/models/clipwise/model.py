@@ -1,15 +1,16 @@
 """What every clip-wise grounding model has in common: input projections in front, dense heads behind."""
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.data.features import ENDPOINTS
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.errors import InputError
 from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
@@ -140,16 +141,14 @@ class ClipwiseModel(GroundingModel):
         """As `encode`, told s_i (B, L) of the match space; only called where there is one."""
         return self.encode(vis, vis_mask, tex, tex_mask)
 
+    def windows_from(self, clips: Tensor, more: Mapping[str, Any]) -> Tensor:
+        """What the boundaries are read from, (B, L, d): the normed clips; `more` as `encode` gives it."""
+        return clips
+
     def fit(self, train: GroundingDataset) -> None:
         """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
-        seen = train
-        if self.config.centre_videos:
-            vids = dict.fromkeys(query.vid for query in train.queries)
-            seen = replace(train, videos={vid: train.videos[vid] - train.videos[vid].mean(0) for vid in vids})
-        self.project_vis.fit(*feature_statistics(seen))
-        words = np.concatenate(train.texts)
-        mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
-        self.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
+        self.project_vis.fit(*feature_statistics(train, centred=self.config.centre_videos))
+        self.project_tex.fit(*(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts)))
         if self.alignment is not None:
             self.alignment.fit(train)
 
@@ -183,7 +182,7 @@ class ClipwiseModel(GroundingModel):
             foreground = foreground + self.alignment_gain * self.alignment(batch)
         return self.output_class(
             foreground_logits=foreground,
-            boundaries=nn.functional.softplus(self.boundary(clips, batch.video_mask)),
+            boundaries=nn.functional.softplus(self.boundary(self.windows_from(clips, more), batch.video_mask)),
             saliency=saliency,
             clips=compared,
             query=query,

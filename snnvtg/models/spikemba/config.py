@@ -47,6 +47,9 @@ class SpikeMbaConfig(ClipwiseConfig):
     """the foreground logit reads the last block's spikes as well (not in the paper, whose proposals nothing reads)"""
     proposals_replace: bool = False
     """and reads them in place of s_i, which reaches it through the spikes alone; without a detector it reads s_i"""
+    boundaries_read: Literal["output", "proposals"] = "output"
+    """what the head of the boundaries reads: O of the last block, or the rates of its S, so that L_s, which the paper
+    calls the saliency proposal loss, trains S without MRM between them; without a detector it reads O"""
     qkv_bn: bool = True
     """printed: False"""
     attention_scale: float = 0.125

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from snnvtg.errors import InputError
 from snnvtg.models.clipwise import ClipwiseLossConfig
 from snnvtg.models.clipwise.losses import sentence_numbers
-from snnvtg.models.losses import info_nce
+from snnvtg.models.losses import info_nce, masked_mean
 from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.records import Batch
@@ -31,6 +31,8 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
     """weight of `saliency_loss`, on the rates r_i of the clips; the only loss on S in the paper is on boundaries"""
     saliency_temperature: float = 0.05
     """in spikes per neuron and step"""
+    query_contrast: float = 0.0
+    """weight of `query_loss`, on r_i under another query; not in the paper, twice the training time"""
     rate: float = 0.0
     """weight of the firing-rate penalty, not in the paper; 10 to 100 to matter next to the others"""
     rate_target: float = 0.1
@@ -38,10 +40,9 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.contrastive_temperature > 0:
-            raise InputError(
-                f"loss.contrastive_temperature: expected a number above 0, got {self.contrastive_temperature}"
-            )
+        for name in ("contrastive_temperature", "saliency_temperature"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"loss.{name}: expected a number above 0, got {getattr(self, name)}")
         if not self.rate_target <= 1:
             raise InputError(f"loss.rate_target: expected spikes per neuron and step in [0, 1], got {self.rate_target}")
 
@@ -53,6 +54,8 @@ def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfi
         terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)
     if output.spikes and config.saliency:
         terms["saliency"] = config.saliency * saliency_loss(output, batch, config)
+    if output.other_rates is not None:
+        terms["query"] = config.query_contrast * query_loss(output, batch, config)
     if output.rates:
         terms["rate"] = config.rate * rate_loss(output.rates, config)
     return terms
@@ -91,6 +94,17 @@ def saliency_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConf
         rate = clip_rates(spikes).masked_fill(~batch.video_mask, -torch.inf)  # (B, L)
         terms.append(info_nce(rate, inside, config.saliency_temperature))
     return torch.stack(terms).mean()
+
+
+def query_loss(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> Tensor:
+    """A clip of the moment should fire more under its own query than under another: softplus((r′_i − r_i) / τ).
+
+    r′_i is the rate under the query before in the batch; where that is the same sentence, nothing is asked.
+    """
+    text = sentence_numbers(batch)
+    asked = batch.foreground & batch.video_mask & (text != text.roll(1)).unsqueeze(1)
+    ahead = output.other_rates - clip_rates(output.spikes[-1])
+    return masked_mean(F.softplus(ahead / config.saliency_temperature), asked)
 
 
 def rate_loss(rates: Mapping[str, Tensor], config: SpikeMbaLossConfig) -> Tensor:

@@ -12,7 +12,7 @@ from snnvtg.models.clipwise.losses import (
     proposal_loss,
 )
 from snnvtg.models.spikemba import SpikeMbaLossConfig, SpikeMbaOutput
-from snnvtg.models.spikemba.losses import contrastive_loss, saliency_loss, spike_losses
+from snnvtg.models.spikemba.losses import contrastive_loss, query_loss, saliency_loss, spike_losses
 
 
 def output_for(batch, **changes):
@@ -195,3 +195,20 @@ def test_all_queries_of_the_batch_can_be_negatives(make_batch):
     config = SpikeMbaLossConfig(entropy_negatives="batch")
     expected = (2 * math.log(15 / 3) + 2 * math.log(20 / 3)) / 4
     assert entropy_loss(output_for(batch), batch, config).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_moment_should_fire_more_under_its_own_query_than_under_another(make_batch):
+    batch = make_batch()
+    config = SpikeMbaLossConfig(query_contrast=1.0, saliency_temperature=0.5)
+    other = torch.full(batch.video_mask.shape, 0.25)  # its own rates are 0
+    output = output_for(batch, other_rates=other)
+    assert spike_losses(output, batch, config)["query"].item() == pytest.approx(math.log1p(math.exp(0.5)), rel=1e-5)
+    ahead = output_for(batch, other_rates=other, spikes=(torch.ones(2, *batch.video_mask.shape, 4),))
+    assert query_loss(ahead, batch, config).item() == pytest.approx(math.log1p(math.exp(-1.5)), rel=1e-5)
+
+
+def test_the_same_sentence_is_no_other_query(make_batch):
+    batch = make_batch()
+    same = dataclasses.replace(batch, queries=tuple(dataclasses.replace(q, query="same") for q in batch.queries))
+    output = output_for(batch, other_rates=torch.ones(batch.video_mask.shape))
+    assert query_loss(output, same, SpikeMbaLossConfig(query_contrast=1.0)).item() == 0

@@ -5,7 +5,7 @@ import torch
 
 from snnvtg.errors import InputError
 from snnvtg.layers.positions import sinusoids
-from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig
+from snnvtg.models.spikemba import SpikeMba, SpikeMbaConfig, clip_rates
 
 VARIANTS = [
     {},
@@ -23,7 +23,7 @@ VARIANTS = [
     {"alignment": "match", "centre_videos": True},
     {"feedback": True, "threshold_spread": 0.5},
     {"encoding": "between", "feedback": True, "slot_position": "prefix"},
-    {"encoding": "between"},
+    {"encoding": "between", "boundaries_read": "proposals"},
     {
         "alignment": "match",
         "match_features": "normed",
@@ -141,3 +141,25 @@ def test_proposals_stand_in_for_the_cosine_where_there_is_a_detector(tiny):
     assert built(tiny, **settings, use_ssd=False).saliency_gain is not None
     with pytest.raises(InputError, match="proposals_replace: expected false where proposals_weigh is false"):
         built(tiny, proposals_replace=True)
+
+
+def test_rates_under_another_query_are_those_of_the_batch_asked_that_way(tiny, make_batch):
+    loss = dataclasses.replace(tiny.loss, query_contrast=1.0)
+    model, batch = built(tiny, loss=loss, dropout=0.0, input_dropout=0.0).train(), make_batch()
+    rolled = dataclasses.replace(batch, text=batch.text.roll(1, 0), text_mask=batch.text_mask.roll(1, 0))
+    expected = clip_rates(model(rolled).spikes[-1])
+    torch.testing.assert_close(model(batch).other_rates, expected)
+    model.losses(model(batch), batch)["query"].backward()
+    assert model.blocks[-1].ssd.out_proj.weight.grad.any()
+    assert model.eval()(batch).other_rates is None
+
+
+def test_boundaries_can_be_read_off_the_proposals_alone(tiny, make_batch):
+    model, batch = built(tiny, boundaries_read="proposals").eval(), make_batch()
+    with torch.no_grad():
+        expected = model(batch).boundaries
+        model.norm.weight.zero_()  # what the last block puts out reaches nothing
+        torch.testing.assert_close(model(batch).boundaries, expected)
+        model.blocks[-1].ssd.out_norm.bias.fill_(100.0)  # all fire
+        assert not torch.allclose(model(batch).boundaries, expected)
+    assert built(tiny, boundaries_read="proposals", use_ssd=False)(batch).boundaries.shape == expected.shape

@@ -1,0 +1,101 @@
+"""A sweep over folds of all videos: every query of a data set answered by models that have not seen its video.
+
+Each fold has a table of its own; `pooled` makes of them one, which is read, compared and drawn as any other. A row and
+seed stands in it once all its folds are finished.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from snnvtg.errors import InputError
+from snnvtg.reporting import write_csv
+from snnvtg.sweeps.declaration import Sweep
+from snnvtg.sweeps.engine import run_sweeps
+from snnvtg.sweeps.request import awaited
+from snnvtg.sweeps.results import KEY, QUERY_KEY, SweepTable
+from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
+from snnvtg.sweeps.trial import Trial
+
+TAKEN_ONCE = ("row", "model", "seed", "data", "split", "recipe", "run", "seconds")
+"""columns that are not means over the folds"""
+
+
+def run_over_folds(
+    sweeps: Sequence[Sweep], base: Trial, paths: Sequence[Path], folds: int, **pool: Any
+) -> list[SweepTable]:
+    """Run the sweeps on each fold (tables in `folds/` beside `paths`), then write the pooled table at each path.
+
+    Where a cluster is still at some of the models, nothing is pooled yet.
+    """
+    if base.inference.split != "test":
+        raise InputError(f"--split {base.inference.split}: over folds, models are measured on the fold held out")
+    whole, tables = base.data.load().name, []
+    for fold in range(folds):
+        held_out = replace(base, data=replace(base.data, fold=fold, folds=folds, fold_over="all"))
+        tables += run_sweeps(sweeps, held_out, [_of_fold(path, fold) for path in paths], **pool)
+    for path in paths if not awaited(tables) else ():
+        pooled([_of_fold(path, fold) for fold in range(folds)], path, data=whole)
+    return tables
+
+
+def _of_fold(path: Path, fold: int) -> Path:
+    return path.with_name("folds") / f"{path.stem}-{fold + 1}.csv"
+
+
+def pooled(folds: Sequence[Path], out: Path, *, data: str) -> None:
+    """Write one table of the tables of all folds, with its provenance and each query's figures beside it.
+
+    A figure is the mean over the folds, each weighted by its queries; `seconds` is their sum.
+    """
+    tables = pd.concat([read_rows(path, KEY).assign(fold=k) for k, path in enumerate(folds)])
+    each = pd.concat([read_rows(_queries(path), QUERY_KEY).assign(fold=k) for k, path in enumerate(folds)])
+    weights = each.drop_duplicates(["fold", "query"]).groupby("fold").size()
+    groups = tables.groupby(list(KEY), dropna=False, sort=False)
+    finished = [group for _, group in groups if len(group) == len(folds)]
+    split = f"each of {len(folds)} folds of all videos held out"
+    rows = [_row(group, weights[group["fold"]].to_numpy()) | {"data": data, "split": split} for group in finished]
+    if not rows:
+        raise InputError(f"{out}: no row has figures of all {len(folds)} folds")
+    there = pd.DataFrame(rows).astype({"seed": "Int64"})[["row", "model", "seed"]]
+    every = each.drop(columns="fold").merge(there, on=list(KEY))
+    said = [read_provenance(path) for path in folds]
+    details = {name: said[0].get(name) for name in ("data_checksum", "evaluation", "changed", "declaration")}
+    details["wall_seconds"] = sum(one.get("wall_seconds", 0) for one in said)
+    details["failures"] = {
+        f"{label}, fold {k + 1}": reason for k, one in enumerate(said) for label, reason in one["failures"].items()
+    }
+    identity = said[0]["identity"] | {"data": data, "split": split}
+    table = ResultsTable(out, identity, KEY, [name for name in tables if name != "fold"])
+    table.rows = []  # what an earlier run pooled is among them
+    write_csv(every.sort_values(["row", "seed", "query"], kind="stable"), _queries(out))
+    table.add(rows, data=data, commits=_commits(said), **details)
+
+
+def _row(group: pd.DataFrame, weights: np.ndarray) -> dict[str, Any]:
+    """One line from those of the folds; a figure that a fold lacks is none."""
+    first = group.iloc[0]
+    row = {name: first[name] for name in ("row", "model", "seed")}
+    for name in group.columns.drop("fold").difference(TAKEN_ONCE, sort=False):
+        values = group[name]
+        numbers = pd.to_numeric(values, errors="coerce")
+        same = values.nunique(dropna=False) == 1
+        row[name] = first[name] if same or numbers.isna().any() else float(np.average(numbers, weights=weights))
+    row["seconds"] = group["seconds"].sum() if "seconds" in group else None
+    if "recipe" in group and group["recipe"].notna().all():
+        row["recipe"] = hashlib.sha256("".join(group["recipe"]).encode()).hexdigest()[:12]
+    return row
+
+
+def _commits(said: Sequence[dict[str, Any]]) -> list[str]:
+    """The commits the folds were measured at."""
+    return list(dict.fromkeys(str(one.get("commit")) for one in said))
+
+
+def _queries(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_queries.csv")

@@ -1,0 +1,98 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from snnvtg.data.source import DataSource
+from snnvtg.data.synthetic import SyntheticConfig
+from snnvtg.errors import InputError
+from snnvtg.sweeps.comparison import read_results
+from snnvtg.sweeps.over_folds import pooled, run_over_folds
+from snnvtg.sweeps.reader import parse_sweep
+from snnvtg.sweeps.report import render
+from snnvtg.sweeps.settings import trial_of
+
+TINY = (
+    "training.epochs=1 model.width=8 model.num_blocks=1 model.num_heads=2 model.num_slots=1 model.state_size=2"
+).split()
+SMALL = DataSource(synthetic=SyntheticConfig(num_train=8, num_val=4, num_test=4))
+SWEEP = """
+name: parts
+title: Parts
+seeds: [0]
+reference: full
+controls: [shuffled-query]
+rows:
+  full: {}
+  without-slots: {model.num_slots: 0}
+"""
+
+
+@pytest.fixture(scope="module")
+def pooled_table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("folds")
+    base = trial_of("demo", TINY, data=SMALL)
+    run_over_folds([parse_sweep(SWEEP)], base, [folder / "parts.csv"], 3, runs=folder / "runs")
+    return folder / "parts.csv"
+
+
+def test_every_query_of_all_splits_is_answered_once_for_each_row(pooled_table):
+    results = read_results(pooled_table)
+    assert results.rows == ["full", "without-slots"]
+    for _, answered in results.queries.groupby(["row", "seed"], dropna=False):
+        assert sorted(answered["query"]) == list(range(16))
+
+
+def test_a_pooled_figure_is_the_mean_over_its_queries(pooled_table):
+    results = read_results(pooled_table)
+    for row in results.rows:
+        own = results.queries[results.queries["row"] == row]
+        assert results.of(row)["mIoU"].item() == pytest.approx(100 * own["mIoU"].mean())
+    assert results.control("full", "shuffled-query")["mIoU"].notna().all()
+
+
+def test_a_pooled_table_is_drawn_as_any_other(pooled_table):
+    assert "each of 3 folds of all videos held out, 1 seed" in render(pooled_table)
+    assert pooled_table.with_suffix(".png").is_file()
+
+
+def test_pooling_again_gives_the_same_table(pooled_table):
+    before = pooled_table.read_text()
+    pooled([pooled_table.with_name("folds") / f"parts-{k}.csv" for k in (1, 2, 3)], pooled_table, data="synthetic")
+    assert pooled_table.read_text() == before
+
+
+def test_a_row_that_a_fold_lacks_is_left_out(pooled_table, tmp_path):
+    paths = []
+    for k in (1, 2, 3):
+        for name in (f"parts-{k}.csv", f"parts-{k}.json", f"parts-{k}_queries.csv"):
+            (tmp_path / name).write_bytes((pooled_table.with_name("folds") / name).read_bytes())
+        paths.append(tmp_path / f"parts-{k}.csv")
+    lines = paths[1].read_text().splitlines()
+    paths[1].write_text("\n".join(line for line in lines if not line.startswith("without-slots")) + "\n")
+    pooled(paths, tmp_path / "parts.csv", data="synthetic")
+    assert set(pd.read_csv(tmp_path / "parts.csv")["row"]) == {"full", "prior", "linear"}
+
+
+def test_a_table_of_another_sweep_is_not_written_over(pooled_table, tmp_path):
+    other = tmp_path / "parts.csv"
+    other.write_bytes(pooled_table.read_bytes())
+    other.with_suffix(".json").write_text('{"identity": {"sweep": "another"}}')
+    paths = [pooled_table.with_name("folds") / f"parts-{k}.csv" for k in (1, 2, 3)]
+    with pytest.raises(InputError, match="rows of another sweep"):
+        pooled(paths, other, data="synthetic")
+
+
+def test_over_folds_only_the_held_out_fold_is_measured(tmp_path):
+    base = trial_of("demo", TINY, data=SMALL)
+    on_val = dataclasses.replace(base, inference=dataclasses.replace(base.inference, split="val"))
+    with pytest.raises(InputError, match="--split val: over folds"):
+        run_over_folds([parse_sweep(SWEEP)], on_val, [tmp_path / "parts.csv"], 3, runs=tmp_path)
+
+
+def test_videos_keep_their_numbers_over_the_folds(pooled_table):
+    queries = read_results(pooled_table).queries
+    owner = queries.drop_duplicates("query").set_index("query")["video"]
+    assert np.array_equal(owner.loc[queries["query"]].to_numpy(), queries["video"].to_numpy())
+    assert owner.nunique() == 16  # one query for each synthetic video
