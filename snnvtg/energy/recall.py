@@ -41,11 +41,13 @@ def recalling(ledger: "Ledger") -> Iterator[None]:
             return recalled(ledger, linear, input, weight, bias)
         return linear(input, weight, bias)
 
-    functional.linear = looked_up
+    scripted = torch.jit._builtins._get_builtin_table()  # where torch.jit.script looks functions of torch up
+    functional.linear, scripted[id(looked_up)] = looked_up, "aten::linear"
     try:
         yield
     finally:
         functional.linear = linear
+        del scripted[id(looked_up)]
 
 
 def is_plain(*tensors: Tensor | None) -> bool:

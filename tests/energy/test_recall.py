@@ -64,6 +64,15 @@ def test_a_function_call_is_looked_up_as_a_layer_is():
     assert records(Calls(6, 4), x) == records(Seen(6, 4), x)
 
 
+def test_a_layer_may_be_scripted_while_a_ledger_looks_on():
+    layer, x = nn.Linear(6, 4), torch.rand(5, 6)
+    with torch.no_grad(), Ledger(layer) as ledger:
+        scripted = torch.jit.script(layer)
+        scripted(x)
+    assert ledger.totals["macs"] == 120
+    assert torch.equal(scripted(x), layer(x))
+
+
 def test_a_vectorised_layer_counts_every_sample():
     layer, linear = nn.Linear(6, 4), nn.functional.linear
     for samples in (3, 7):
