@@ -1,10 +1,10 @@
 """What the ledger writes down: one record for each operation executed, and the sums over them."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
-from struct import Struct
 
 import numpy as np
 import pandas as pd
@@ -77,14 +77,19 @@ class OpRecord:
         return self.op == "lif"
 
     @property
+    def numbers(self) -> tuple[float, ...]:
+        """What is added up, as in ROW."""
+        counts = self.counts
+        number = _numbers.setdefault((*_alike(self), *counts), len(_numbers))
+        added = counts["add"][0] if "ac" in counts and "add" in counts else 0
+        pairs = [counts.get(kind, NONE) for kind in KINDS]
+        return number, self.is_neuron, added, *_summed(self), *chain.from_iterable(pairs)
+
+    @property
     def row(self) -> bytes:
-        """The record in numbers, as in ROW. Once it was asked for, the record does not change any more."""
+        """`numbers`, integers all. Once it was asked for, the record does not change any more."""
         if self._row is None:
-            counts = self.counts
-            number = _numbers.setdefault((*_alike(self), *counts), len(_numbers))
-            added = counts["add"][0] if "ac" in counts and "add" in counts else 0
-            pairs = chain.from_iterable([counts.get(kind, NONE) for kind in KINDS])
-            self._row = _packed(number, self.is_neuron, added, *_summed(self), *pairs)
+            self._row = _packed(*self.numbers)
         return self._row
 
 
@@ -93,13 +98,17 @@ SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs
 ALIKE = ("module", "op", "width", "phase", "num_timesteps", "spike_operands", "priced", "driven_by", "dense_since")
 _summed, _alike = attrgetter(*SUMMED), attrgetter(*ALIKE)
 ROW = ("number", "is_neuron", "spike_bias_adds", *SUMMED, *(f"{kind}{of}" for kind in KINDS for of in ("", " dense")))
-_packed = Struct(f"{len(ROW)}q").pack
+_packed = struct.Struct(f"{len(ROW)}q").pack
 _numbers: dict[tuple, int] = {}  # records with one number are added up by `compact`; they differ in their counts only
 
 
 def rows_of(records: Sequence[OpRecord]) -> np.ndarray:
     """The records in numbers, (records, ROW)."""
-    return np.frombuffer(b"".join([record.row for record in records]), dtype=np.int64).reshape(-1, len(ROW))
+    try:
+        rows = np.frombuffer(b"".join([record.row for record in records]), dtype=np.int64)
+    except struct.error:  # counts that are expected are fractions
+        rows = np.array([record.numbers for record in records])
+    return rows.reshape(-1, len(ROW))
 
 
 def compact(records: Sequence[OpRecord]) -> list[OpRecord]:

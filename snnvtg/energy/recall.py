@@ -41,11 +41,13 @@ def recalling(ledger: "Ledger") -> Iterator[None]:
             return recalled(ledger, linear, input, weight, bias)
         return linear(input, weight, bias)
 
-    functional.linear = looked_up
+    scripted = torch.jit._builtins._get_builtin_table()  # where torch.jit.script looks functions of torch up
+    functional.linear, scripted[id(looked_up)] = looked_up, "aten::linear"
     try:
         yield
     finally:
         functional.linear = linear
+        del scripted[id(looked_up)]
 
 
 def is_plain(*tensors: Tensor | None) -> bool:
@@ -54,13 +56,14 @@ def is_plain(*tensors: Tensor | None) -> bool:
         torch.is_grad_enabled()
         or torch._C._is_any_autocast_enabled()
         or torch._C._len_torch_dispatch_stack() != 1
-        or torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.Python)
+        or torch._C._dispatch_tls_is_dispatch_key_excluded(PYTHON)
         or torch._C._len_torch_function_stack()
         or torch._C._functorch.peek_interpreter_stack()
         or torch._C._current_graph_task_id() != -1
     )
 
 
+PYTHON = torch._C.DispatchKey.Python
 OWN = frozenset({Tensor, nn.Parameter, type(None)})
 
 
@@ -68,7 +71,8 @@ def recalled(ledger: "Ledger", linear: Callable, x: Tensor, weight: Tensor, bias
     """`linear(x, weight, bias)`, its record written to the ledger."""
     origin_of = ledger.provenance.origin
     origins = tuple(map(origin_of, (x, weight) if bias is None else (x, weight, bias)))
-    key = (*ledger.place(), x.shape, x.stride(), x.dtype, weight.shape, weight.stride(), *map(id, origins))
+    layouts = x.shape, x.stride(), x.dtype, weight.shape, weight.stride()
+    key = (*ledger.place(), torch.is_inference_mode_enabled(), *layouts, *map(id, origins))
     found = _recalled.get(key)
     if found is not None:
         with unseen():

@@ -5,6 +5,7 @@ So the record of one that was seen before is the same record again, and looking 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -70,7 +71,7 @@ class Recorder:
             key += [result.shape for result in results]
         if facts.cancels and isinstance(args[1], Tensor) and args[0].data_ptr() == args[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
-        if not facts.repeats or holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
+        if not facts.repeats or holds == UNKNOWN:
             with unseen():
                 self._new(facts, args, kwargs, out, results)
             return
@@ -89,7 +90,8 @@ class Recorder:
         if known.compared:
             self._note_comparisons(known.inputs)
         if known.record is not None:
-            self.write(known.record)
+            counts = holds == SPIKES and facts.reads_spikes
+            self.write(self._recounted(facts, known, args, kwargs, out) if counts else known.record)
 
     def _remember(self, facts: Operation, key: tuple, args: tuple, kwargs: dict, out: Any, results: Sequence) -> None:
         if len(facts.seen) >= MOST_KNOWN:
@@ -97,11 +99,21 @@ class Recorder:
         origins = [self.provenance.origin(operand) for operand in _operands(facts, args, kwargs)]
         record = self._new(facts, args, kwargs, out, results)
         after = tuple(self.provenance.origin(result) for result in results)
+        if any(origin.pending is not None for origin in after):  # it names the memory that was added
+            return
         if record is not None:
             record.shared = True
         told = after if any(origin is not NOWHERE for origin in after) else None
         compared = record is not None and "mac" in record.counts and any(map(_is_comparison, origins))
         facts.seen[key] = Known(record, told, tuple(origins), compared)
+
+    def _recounted(self, facts: Operation, known: Known, args: tuple, kwargs: dict, out: Any) -> OpRecord:
+        """The record of an operation that differs from one seen before in its spikes."""
+        record = replace(known.record, shared=False)
+        with unseen():
+            call = Call(facts.name, args, kwargs, out, self.provenance)
+            self._count(record, facts, call, known.inputs, _operands(facts, args, kwargs))
+        return record
 
     def _describe(self, values: Sequence[Any], key: list) -> int:
         """Add to the key what the record depends on; say what is among the operands, VALUES the least."""
@@ -170,7 +182,7 @@ class Recorder:
                 width = itemsize
         record.width = 8 * width or 32
 
-    def _count(self, record, facts: Operation, call: Call, origins: list[Origin], operands: list[Tensor]) -> None:
+    def _count(self, record, facts: Operation, call: Call, origins: Sequence[Origin], operands: list[Tensor]) -> None:
         """The rule's counts, and what drives a product."""
         call.skip_zero_weights = self.skip_zero_weights
         counts = facts.rule(call)
@@ -193,7 +205,7 @@ class Recorder:
                 self.findings.comparing.setdefault(origin.source, self.running.class_of(origin.source))
 
     @staticmethod
-    def _complement(origins: list[Origin]) -> str:
+    def _complement(origins: Sequence[Origin]) -> str:
         quiet = [origin.source for origin in origins if origin.mark is Mark.QUIET and origin.source]
         return f"1 − spikes, from {quiet[0]}" if quiet else ""
 

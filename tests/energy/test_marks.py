@@ -155,6 +155,35 @@ def test_marks_do_not_depend_on_the_gradient_mode(name, mode):
     assert record.counts["ac"][0] == int(model.joined.count_nonzero()) * 5
 
 
+def test_straight_through_is_told_apart_by_what_was_added():
+    """Alike in module, shapes and origins: (s + x) − x is s for every x, (s + x) − y is for none."""
+    other = SOFT.flip(0)
+    ends = watched(lambda m, s, t: (s + SOFT) - other)[1]
+    assert "mac" in ends.counts
+    for soft in (SOFT, other):
+        model, record = watched(lambda m, s, t, soft=soft: (s + soft) - soft)
+        assert record.counts["ac"][0] == int(model.joined.count_nonzero()) * 5
+    assert "mac" in watched(lambda m, s, t: (s + other) - SOFT)[1].counts
+
+
+def test_spikes_are_counted_again_where_all_else_is_alike():
+    """Products and sums of spikes: the record of the first call is not that of the second."""
+
+    class Counts(nn.Module):
+        def forward(self, s: Tensor) -> Tensor:
+            return torch.bmm(s, s.transpose(1, 2)).sum() + torch.mv(s[0], s[0, 0]).sum() + s.mean()
+
+    few, many = torch.zeros(4, 3, 6), torch.ones(4, 3, 6)
+    few[:, 0, 0] = 1
+    for spikes, expected in ((few, (4, 1, 4)), (many, (4 * 3 * 3 * 6, 18, 71)), (few, (4, 1, 4))):
+        with torch.no_grad(), Ledger(model := Counts()) as ledger:
+            model(ledger.mark_spikes(spikes.clone()))
+        made = {record.op: record for record in ledger.records}
+        found = *(made[f"aten.{op}"].counts["ac"][0] for op in ("bmm", "mv")), made["aten.mean"].counts["add"][0]
+        assert found == expected
+        assert made["aten.mean"].spikes_in == int(spikes.sum())
+
+
 def test_both_neurons_are_named():
     assert watched(KEEPS["maximum"])[1].driven_by == "one, two"
 

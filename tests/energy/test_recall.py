@@ -13,7 +13,10 @@ from snnvtg.neurons import LIF, LIFParameters
 
 
 class Seen(nn.Linear):
-    """A linear layer whose operations are always looked at: only nn.Linear itself is looked up."""
+    """A linear layer whose operations are always looked at: only what goes through F.linear is looked up."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch._C._nn.linear(x, self.weight, self.bias)
 
 
 def records(network: nn.Module, x: torch.Tensor, spikes: bool = False):
@@ -36,10 +39,47 @@ def test_the_records_are_those_of_its_operations(shape, bias):
     assert records(plain, torch.rand(shape)) == records(seen, torch.rand(shape))
 
 
-def test_a_transposed_input_is_looked_at():
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.rand(6, 5, 2).transpose(0, 2),
+        torch.rand(5, 9)[:, 2:8],
+        torch.rand(2, 5, 9)[..., :6],
+        torch.rand(1, 6).expand(5, 6),
+    ],
+    ids=["transposed", "slice", "slices", "expanded"],
+)
+def test_other_layouts_leave_the_records_of_their_operations(x):
     plain, seen = pair(True)
-    x = torch.rand(6, 5, 2).transpose(0, 2)
+    assert records(plain, x.contiguous()) == records(seen, x.contiguous())  # of the same shape, another layout
     assert records(plain, x) == records(seen, x)
+
+
+def test_a_function_call_is_looked_up_as_a_layer_is():
+    class Calls(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.linear(bias=self.bias, weight=self.weight, input=x)
+
+    x = torch.rand(5, 6)
+    assert records(Calls(6, 4), x) == records(Seen(6, 4), x)
+
+
+def test_a_layer_may_be_scripted_while_a_ledger_looks_on():
+    layer, x = nn.Linear(6, 4), torch.rand(5, 6)
+    with torch.no_grad(), Ledger(layer) as ledger:
+        scripted = torch.jit.script(layer)
+        scripted(x)
+    assert ledger.totals["macs"] == 120
+    assert torch.equal(scripted(x), layer(x))
+
+
+def test_a_vectorised_layer_counts_every_sample():
+    layer, linear = nn.Linear(6, 4), nn.functional.linear
+    for samples in (3, 7):
+        with torch.no_grad(), Ledger(layer) as ledger:
+            torch.vmap(layer)(torch.rand(samples, 5, 6))
+        assert ledger.totals["macs"] == samples * 5 * 6 * 4
+    assert nn.functional.linear is linear
 
 
 def test_spikes_are_counted_every_time():
@@ -165,3 +205,11 @@ def test_a_training_step_counts_alike_before_and_after():
     before = step()
     records(layer, x)
     assert step() == before
+
+
+def test_inference_mode_has_operations_of_its_own():
+    plain, seen = pair(False)
+    x = torch.rand(2, 5, 9)[..., :6]
+    records(plain, x)
+    with torch.inference_mode():
+        assert records(plain, x) == records(seen, x)

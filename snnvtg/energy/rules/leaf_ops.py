@@ -245,6 +245,7 @@ LEAF_OPS: dict[str, LeafOpRule] = {
 }
 
 
+BOOL = torch.bool
 BY_SHAPE = frozenset({"selective_scan", "bidirectional_selective_scan", "causal_conv1d"})
 """their records follow from shapes and the number of real positions, where all are"""
 
@@ -254,7 +255,7 @@ def shapes_of(values: Any) -> tuple | None:
     key = []
     for value in values:
         if isinstance(value, Tensor):
-            if value.dtype is torch.bool and not value.all():
+            if value.dtype is BOOL and not value.all():
                 return None
             key += value.shape, value.dtype
         elif names := fields_of(type(value)):
