@@ -16,6 +16,7 @@ FLOORS = [
         "interrupts",
         "lazy",
         "leaf_ops",
+        "leases",
         "markup",
         "memory",
         "native",

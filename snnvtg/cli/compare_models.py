@@ -61,6 +61,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.comparison import read_results
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words, render
+    from snnvtg.sweeps.request import awaited
     from snnvtg.sweeps.rivals import comparisons, joined
     from snnvtg.sweeps.rivals_report import markdown
 
@@ -74,9 +75,11 @@ def main(options: Options) -> None:
     rivals = comparisons(names, preset, source, inference, **chosen)
     folder, tables = options.out.with_suffix(""), []
     paths = [folder / f"{rival.sweep.name}.csv" for rival in rivals]
-    for rival, path in zip(rivals, paths, strict=True):
-        if not options.render:
-            tables += run_sweeps([rival.sweep], rival.base, [path], **options.pool())
+    for rival, path in zip(rivals, paths, strict=True) if not options.render else ():
+        tables += run_sweeps([rival.sweep], rival.base, [path], **options.pool())
+    if awaited(tables):  # jobs of a cluster
+        return
+    for path in paths:
         print(render(path, options.reference))
     found = [read_results(path, options.reference) for path in paths]
     table = joined(found)

@@ -42,6 +42,7 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.declaration import grid_sweep
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words
+    from snnvtg.sweeps.request import awaited
     from snnvtg.terminal import table_text
 
     pool, out = options.pool(), options.out
@@ -50,6 +51,8 @@ def main(options: Options) -> None:
     folds = tuple(map(str, range(options.num_folds)))
     sweep = grid_sweep("cross_validation", "Training videos held out in turn", {"data.fold": folds})
     tables = run_sweeps([replace(sweep, seeds=options.seeds)], base, [out], **pool)
+    if awaited(tables):  # jobs of a cluster
+        return
     results = read_results(out)
     shown = [*results.evaluation.shown]
     own = results.table[results.table["seed"].notna()]

@@ -85,28 +85,51 @@ class ModelOptions(CommandOptions):
 class PoolOptions(CommandOptions):
     """Where models are trained and kept."""
 
+    reads: ClassVar[dict[str, str]] = {"cluster": "no such file; expected partition, gpus, minutes and the like in it"}
+
     runs: Path = Path("runs")
     """where trained models are kept"""
     device: str = "cpu"
     workers: int = os.cpu_count() or 1
-    """models trained at once, each in one thread"""
+    """models trained at once on this machine, each in one thread"""
+    executor: Literal["local", "slurm", "workers", "submitit"] = "local"
+    """local: processes here. slurm: jobs of a cluster; the command submits them and returns, and says how far they are
+    when it is run again. workers: run it on every machine that shares the folders. submitit: slurm's jobs, but here"""
+    cluster: Path | None = None
+    """of slurm: a YAML file with partition, account, gpus, cpus, memory_gb, minutes, parallel and the like"""
+    wait: bool = False
+    """of slurm: until no job is left in the queue"""
+    lease: float = 60.0
+    """of all but local: seconds after which a process that has not been heard of is taken for dead"""
 
     def check(self) -> None:
-        """As CommandOptions: fewer than one worker."""
+        """As CommandOptions: fewer than one worker, options of another executor."""
         super().check()
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
+        if self.executor != "slurm" and (self.wait or self.cluster):
+            option = "--cluster" if self.cluster else "--wait"
+            raise InputError(f"{option} is for --executor slurm; the executor is {self.executor}")
+        if not 1 <= self.lease <= 86400:
+            raise InputError(f"--lease: expected seconds from 1 to 86400, got {self.lease:g}")
 
     def kept(self) -> str:
         """As CommandOptions: tables grow row by row, models epoch by epoch."""
         return f"finished rows are in their tables, finished epochs in {self.runs}; the same command resumes"
 
     def pool(self) -> dict[str, Any]:
-        """The three as keyword arguments; InputError for a device that cannot be used."""
-        from snnvtg.sweeps.checks import check_device
+        """Where models are kept, on what and by whom they are run, as keyword arguments.
 
-        check_device(self.device)
-        return {"runs": self.runs, "device": self.device, "workers": self.workers}
+        InputError for a device that cannot be used, or a cluster's file that cannot be.
+        """
+        from snnvtg.sweeps.checks import check_device
+        from snnvtg.sweeps.executors import executor_of
+
+        chosen = {"workers": self.workers, "cluster": self.cluster, "wait": self.wait, "lease": self.lease}
+        executor = executor_of(self.executor, **chosen)
+        if not executor.runs_elsewhere:
+            check_device(self.device)
+        return {"runs": self.runs, "device": self.device, "executor": executor}
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,13 @@ def main(options: Options) -> None:
     from snnvtg.sweeps.comparison import read_results, video_intervals
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.report import failures_in_words
+    from snnvtg.sweeps.request import awaited
 
     pool, out = options.pool(), options.out
     base = options.base()
     tables = run_sweeps([declared(options, base)], base, [out], **pool)
+    if awaited(tables):  # jobs of a cluster
+        return
     results = read_results(out)
     frame = results.table
     figure = out.with_suffix(".png")

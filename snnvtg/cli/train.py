@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from snnvtg.cli.command import run
 from snnvtg.cli.options import DataOptions, ModelOptions
+from snnvtg.errors import InputError
 from snnvtg.files import check_writable
 from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
@@ -49,16 +50,21 @@ class Options(DataOptions, ModelOptions):
     backend: str = "auto"
     """LIF backend of the measurement"""
     device: str = "cpu"
+    loaders: int = 0
+    """processes that make batches ahead of time, so that a fast device does not wait for packed features; no figure
+    depends on it"""
     live: Literal["none", "csv", "tensorboard"] = "none"
-    """watch it while it trains: losses, firing rates by layer and validation figures of each epoch in OUT/live.csv, or
-    in OUT for TensorBoard"""
+    """watch it while it trains: losses, firing rates by layer, validation figures and the share of time spent waiting
+    for data, of each epoch, in OUT/live.csv, or in OUT for TensorBoard"""
     out: Path = Path("runs/train")
     """folder of checkpoints and metrics"""
 
     def check(self) -> None:
-        """InputError for a seed that is none."""
+        """InputError for a seed that is none, or fewer loaders than none."""
         super().check()
         check_seeds([self.seed], "--seed")
+        if self.loaders < 0:
+            raise InputError(f"loaders is {self.loaders}; expected at least 0")
 
     def kept(self) -> str:
         """As CommandOptions: the last finished epoch."""
@@ -82,7 +88,7 @@ def trained_and_measured(options: Options, device: str, processes: "Processes") 
 
     from snnvtg.reporting import provenance, write_json
     from snnvtg.sweeps.checks import check_device, check_trial
-    from snnvtg.sweeps.engine import measure_model
+    from snnvtg.sweeps.jobs import measure_model
     from snnvtg.sweeps.measurement import parameter_count
     from snnvtg.terminal import figures_text
     from snnvtg.training import train
@@ -96,7 +102,8 @@ def trained_and_measured(options: Options, device: str, processes: "Processes") 
     data = trial.data.load()
     torch.manual_seed(options.seed)
     watch = watcher(options.live, options.out) if processes.is_first else None
-    checkpoint = train(trial.recipe, data, seed=options.seed, folder=options.out, device=device, watch=watch)
+    run = {"seed": options.seed, "folder": options.out, "device": device, "loaders": options.loaders}
+    checkpoint = train(trial.recipe, data, **run, watch=watch)
     if not processes.is_first:
         return
     model = checkpoint.build().to(device)

@@ -1,71 +1,25 @@
 """The sweep engine: declarations become models to train, measurements, and rows of a table.
 
 A sweep's rows are trials over a base trial. Models are trained once for each recipe, data and seed, whichever rows of
-whichever sweeps they belong to, and measured once for each way they are read out.
+whichever sweeps they belong to, and measured once for each way they are read out. Where, an executor says.
 """
 
-import functools
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from snnvtg.claims import claimed
-from snnvtg.data import GroundingDataset
-from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
 from snnvtg.files import check_writable
-from snnvtg.models import GroundingModel, Recipe, model_name
-from snnvtg.neurons import set_backend
 from snnvtg.sweeps.checks import check_device, check_trial
-from snnvtg.sweeps.controls import under_control
 from snnvtg.sweeps.declaration import Sweep
-from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
-from snnvtg.sweeps.measures import MEASURES
-from snnvtg.sweeps.processes import in_processes
+from snnvtg.sweeps.executors.contract import Executor, Watch
+from snnvtg.sweeps.executors.local import LocalPool
+from snnvtg.sweeps.live import followed
+from snnvtg.sweeps.progress import begin
+from snnvtg.sweeps.request import SweepRequest, unfinished
 from snnvtg.sweeps.results import SweepTable
-from snnvtg.sweeps.runs import trained
-from snnvtg.sweeps.trial import Inference, Trial
-from snnvtg.sweeps.untrained import numbered
-
-
-@dataclass(frozen=True)
-class Job:
-    """One model to train, and every way it is to be measured."""
-
-    recipe: Recipe
-    data: DataSource
-    seed: int
-    measured: tuple[tuple[Inference, tuple[str, ...]], ...]
-    """how it is read out, each with the controls measured beside it"""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One model read out one way: figures of the model, and of each control by name."""
-
-    trial: Trial
-    seed: int
-    common: dict[str, Any]
-    figures: dict[str, Any]
-    accuracies: dict[str, Accuracy]
-    """by the name of the model, then of each control"""
-    queries: np.ndarray
-    videos: np.ndarray
-    """the number (Q,) of each query, and of its video"""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a job: measurements, or why there are none."""
-
-    job: Job
-    measured: tuple[Measured, ...] = ()
-    failure: str = ""
+from snnvtg.sweeps.trial import Trial
 
 
 def run_sweeps(
@@ -76,37 +30,35 @@ def run_sweeps(
     *,
     device: str = "cpu",
     workers: int = 1,
+    executor: Executor | None = None,
     note: str = "",
+    watch: Watch | None = None,
 ) -> list[SweepTable]:
-    """Run what is unfinished of all sweeps in one pool of `workers`; the tables at `paths` grow with each model.
+    """Run what is unfinished of all sweeps; the tables at `paths` grow with each model.
 
-    A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others continue.
-    `note` says in the tables what was changed of the preset.
+    `executor`: where models are run; none: in `workers` processes here. A row whose training fails (it may diverge) is
+    named in its table's `failures` and in the JSON; the others continue. `note` says in the tables what was changed of
+    the preset. `watch` is told what becomes of each model.
     """
     names = [path.name for path in paths]
     if len(set(names)) != len(names):
         raise InputError(f"sweeps: two of the same name write the same files: {', '.join(names)}")
-    check_device(device)
-    trials = [sweep.trials(base) for sweep in sweeps]
-    for sweep, rows in zip(sweeps, trials, strict=True):
-        check_rows(sweep, rows, base, device)
+    executor = executor or LocalPool(workers)
+    if not executor.runs_elsewhere:
+        check_device(device)
+    for sweep in sweeps:
+        check_rows(sweep, sweep.trials(base), base, device)
+    request = SweepRequest(tuple(sweeps), base, tuple(paths), runs, device, note)
     with ExitStack() as stack:
-        for path in paths:
+        for path in paths if not executor.shares_tables else ():
             stack.enter_context(claimed(path))
-        started = time.monotonic()
-        tables = [
-            SweepTable(path, sweep, rows, base, started=started, note=note)
-            for path, sweep, rows in zip(paths, sweeps, trials, strict=True)
-        ]
+        tables = request.tables()
         check_writable(runs / "settings.json")
         for table in tables:
             table.add_untrained()
-        jobs = merged_jobs([wanted for table in tables for wanted in table.unfinished()])
-        measures = tuple(dict.fromkeys(name for sweep in sweeps for name in sweep.measures))
-        work = functools.partial(run_job, runs=runs, device=device, measures=measures)
-        for outcome in in_processes(work, jobs, workers, lost=lambda job, why: Outcome(job, failure=why)):
-            for table in tables:
-                table.add(outcome)
+        board = begin(runs, tables, unfinished(tables), workers=executor.workers, shared=executor.shares_tables)
+        with followed(board) as shown:
+            executor.run(request, tables, watch or shown)
         for table in tables:
             table.keep_declaration()
     return tables
@@ -124,66 +76,3 @@ def check_rows(sweep: Sweep, trials: Mapping[str, Trial], base: Trial, device: s
             check_trial(base, device)
             raise InputError(f"{row.where}: row {row.name!r}: {error}") from error
         checked.add(trial)
-
-
-def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Job]:
-    """(trial, seed, controls) as jobs: each model once, measured once for each inference with all its controls."""
-    models: dict[tuple[Recipe, DataSource, int], dict[Inference, dict[str, None]]] = {}
-    for trial, seed, controls in wanted:
-        inferences = models.setdefault((trial.recipe, trial.data, seed), {})
-        inferences.setdefault(trial.inference, {}).update(dict.fromkeys(controls))
-    return [
-        Job(*model, tuple((inference, tuple(controls)) for inference, controls in inferences.items()))
-        for model, inferences in models.items()
-    ]
-
-
-def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) -> Outcome:
-    """Train the job's model, or find it trained, and measure it.
-
-    `seconds` is the wall time of both, `measures` apart; of a model found trained, of measuring alone.
-    """
-    started = time.monotonic()
-    data = job.data.load()
-    try:
-        checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device)
-    except InputError as error:
-        return Outcome(job, failure=str(error))
-    model = checkpoint.build().to(device)
-    common = {
-        "data": data.name,
-        "parameters": parameter_count(model),
-        "best_epoch": checkpoint.progress["best_epoch"],
-        "run": folder.name,
-    }
-    own_timesteps, found = model.num_timesteps, []
-    for inference, controls in job.measured:
-        model.num_timesteps = inference.num_timesteps or own_timesteps
-        figures, accuracies = measure_model(
-            model, getattr(data, inference.split), inference, controls, job.seed, device
-        )
-        trial = Trial(job.recipe, job.data, inference)
-        numbers = numbered(trial, getattr(data, inference.split))
-        also = {"split": inference.split, "seconds": round(time.monotonic() - started, 1)}
-        for measure in measures:
-            figures |= MEASURES[measure](model, data, inference.split, job.recipe.training, device)
-        found.append(Measured(trial, job.seed, {**common, **also}, figures, accuracies, *numbers))
-    return Outcome(job, tuple(found))
-
-
-def measure_model(
-    model: GroundingModel,
-    split: GroundingDataset,
-    inference: Inference,
-    controls: Sequence[str],
-    seed: int,
-    device: str,
-) -> tuple[dict[str, Any], dict[str, Accuracy]]:
-    """What a query costs, and the accuracy of the model on its split and under each control."""
-    set_backend(model, inference.backend)
-    found = {model_name(type(model)): accuracy(model, split, device)}
-    figures = cost(model, split, device)
-    for control in controls:
-        with under_control(model, split, control, seed) as asked:
-            found[control] = accuracy(model, asked, device)
-    return figures, found

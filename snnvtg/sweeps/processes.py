@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -27,9 +26,13 @@ GRACE = 3.0
 
 
 def in_processes(
-    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int, lost: Callable[[Job, str], Result]
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+    lost: Callable[[Job, str], Result],
+    started: Callable[[Job], object] = lambda job: None,
 ) -> Iterator[Result]:
-    """`work(job)` of every job, as they finish.
+    """`work(job)` of every job, as they finish; `started(job)` is called when a process begins with it.
 
     Every process computes in one thread, so that a job's figures depend neither on the number of workers nor on what
     ran before it. Processes end with the one that started them, however it ends. An error or an interrupt ends them
@@ -38,17 +41,13 @@ def in_processes(
     """
     if not jobs:
         return
-    # nobody watches a bar in a file; what the environment says (--quiet) counts where `disable` is not given
-    shown = {} if sys.stderr.isatty() else {"disable": True}
-    with _Pool(work, lost) as pool, tqdm(total=len(jobs), desc="models", unit="model", **shown) as bar:
+    with _Pool(work, lost, started) as pool:
         for job in jobs[:workers]:
             pool.start(job)
         waiting = list(jobs[workers:])
         while pool.busy:
             found, error = pool.take(waiting)
-            for result in found:
-                bar.update()
-                yield result
+            yield from found
             if error is not None:
                 raise error
 
@@ -59,8 +58,13 @@ class _Pool(Generic[Job, Result]):
     Lines are pipes without locks: nothing is left behind, or waits for ever, whichever process is killed when.
     """
 
-    def __init__(self, work: Callable[[Job], Result], lost: Callable[[Job, str], Result]):
-        self.work, self.lost = work, lost
+    def __init__(
+        self,
+        work: Callable[[Job], Result],
+        lost: Callable[[Job, str], Result],
+        started: Callable[[Job], object],
+    ):
+        self.work, self.lost, self.started = work, lost, started
         self.context = multiprocessing.get_context("spawn")
         resource_tracker.ensure_running()  # whose start would let signals through in `start`
         self.lifeline, self.held_end = self.context.Pipe(duplex=False)
@@ -89,6 +93,7 @@ class _Pool(Generic[Job, Result]):
         self.busy[line] = process, job
         with contextlib.suppress(OSError):  # its process is gone, which `take` will find
             line.send(job)
+        self.started(job)
 
     def take(self, waiting: list[Job]) -> tuple[list[Result], BaseException | None]:
         """The results of at least one job, and what ends the work; who is free gets the next of `waiting`."""

@@ -1,30 +1,36 @@
-"""One sweep's files: NAME.csv with NAME.json (provenance, declaration) and NAME_queries.csv (each query's figures)."""
+"""One sweep's files: NAME.csv with NAME.json (provenance, declaration) and NAME_queries.csv (each query's figures).
 
-import dataclasses
-import hashlib
+Any number of processes, on any machines that share the folder, may add to them at the same time: who writes holds the
+table's lease, reads what is there by now, and puts whole files in place.
+"""
+
 import itertools
-import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from snnvtg.claims import remove_leftovers
 from snnvtg.errors import InputError
+from snnvtg.leases import Lease, leased
 from snnvtg.models import model_name
 from snnvtg.reporting import write_csv
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.measurement import Accuracy
-from snnvtg.sweeps.runs import code_digest, shaping_code
+from snnvtg.sweeps.runs import code_digest
+from snnvtg.sweeps.scoring import common_evaluation, digest
 from snnvtg.sweeps.settings import value_of
 from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
 from snnvtg.sweeps.trial import Trial
 from snnvtg.sweeps.untrained import untrained
 
 if TYPE_CHECKING:
-    from snnvtg.sweeps.engine import Measured, Outcome
+    from snnvtg.sweeps.jobs import Job, Measured, Outcome
 
 KEY = ("row", "model", "seed")
 QUERY_KEY = (*KEY, "query", "video")
@@ -41,6 +47,8 @@ COSTS = (
         "run",
     ),
 )
+LEASE = 20.0
+"""seconds after which a writer that renewed nothing is taken for dead"""
 Added = tuple[dict[str, Any], Accuracy, np.ndarray, np.ndarray]
 """a row, its accuracy, and the number (Q,) of each query and video; empty where no query's figures are kept"""
 
@@ -49,8 +57,17 @@ class SweepTable:
     """The rows of one sweep that are finished, and those that are not yet."""
 
     def __init__(
-        self, path: Path, sweep: Sweep, trials: Mapping[str, Trial], base: Trial, *, started: float, note: str = ""
+        self,
+        path: Path,
+        sweep: Sweep,
+        trials: Mapping[str, Trial],
+        base: Trial,
+        *,
+        started: float,
+        note: str = "",
+        command: str = "",
     ):
+        """`started` is when the sweep was (`time.time()`); `command`: another than this process was started by."""
         self.sweep, self.trials, self.started = sweep, trials, started
         self.digests = {name: digest(trial) for name, trial in trials.items()}
         data = base.data.load()
@@ -73,14 +90,55 @@ class SweepTable:
             "evaluation": common_evaluation(trials),
             "changed": note,
             "declaration": sweep.plain(),
+            **({"command": command} if command else {}),
         }
-        self.failures: dict[str, str] = {}
-        before = read_provenance(path) if self.table.rows else {}
-        earlier = before.get("wall_seconds")
+        self._seen: list[tuple[int, ...]] | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what is on disk by now, where anything was written since this object read or wrote it last.
+
+        InputError where that belongs to a sweep of other settings or code.
+        """
+        seen = self._versions()
+        if seen == self._seen:
+            return
+        self.table.rows = self.table.existing()
+        before = read_provenance(self.table.path) if self.table.path.is_file() else {}
+        earlier, failures = before.get("wall_seconds"), before.get("failures")
         self.earlier_seconds = earlier if isinstance(earlier, int | float) else 0.0
+        self.failures: dict[str, str] = failures if isinstance(failures, dict) else {}
         self.declared_anew = before.get("declaration") != self.details["declaration"]
         self.queries = self._existing_queries()
         self._check_rows()
+        self._seen = seen
+
+    def _versions(self) -> list[tuple[int, ...]]:
+        """What tells one version of each file from the next: they are replaced, never changed."""
+        found = []
+        for path in (self.queries_path, self.table.beside, self.table.path):
+            try:
+                with path.open("rb") as file:  # opened, for a shared file system looks anew then
+                    known = os.fstat(file.fileno())
+                found.append((known.st_ino, known.st_mtime_ns, known.st_size))
+            except FileNotFoundError:
+                found.append(())
+        return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[Lease]:
+        """Alone at the files, and knowing what they hold."""
+        path = self.table.path
+        with leased(path.with_name(f".{path.name}.lease"), LEASE) as lease:
+            remove_leftovers(path)
+            self.refresh()
+            yield lease
+
+    def declared(self) -> Iterator[tuple[Trial, int, tuple[str, ...]]]:
+        """Trials, seeds and controls of every row."""
+        for seed in self.sweep.seeds:
+            for trial in self.trials.values():
+                yield trial, seed, self.sweep.controls
 
     def unfinished(self) -> Iterator[tuple[Trial, int, tuple[str, ...]]]:
         """Trials, seeds and controls of the rows that are not there yet, seed by seed."""
@@ -92,6 +150,10 @@ class SweepTable:
 
     def add_untrained(self) -> None:
         """The rows that take no training: once for each data set and split of the sweep."""
+        with self._writing() as lease:
+            self._write(list(self._all_untrained()), lease)
+
+    def _all_untrained(self) -> Iterator[Added]:
         sources = {(trial.data, trial.inference.split): name for name, trial in reversed(self.trials.items())}
         for name in sources.values():
             trial = self.trials[name]
@@ -101,7 +163,7 @@ class SweepTable:
                 for column, value in axes.items()
             )
             if len(sources) == 1 or suffix:
-                self._write(list(self._untrained_rows(trial, suffix, axes)))
+                yield from self._untrained_rows(trial, suffix, axes)
 
     def _untrained_rows(self, trial: Trial, suffix: str, axes: dict[str, Any]) -> Iterator[Added]:
         for model, data, accuracy, queries, videos in untrained(trial):
@@ -110,13 +172,18 @@ class SweepTable:
                 yield {**row, "seed": None, **axes, **accuracy.figures}, accuracy, queries, videos
 
     def add(self, outcome: "Outcome") -> None:
-        """Add the outcome to every row it belongs to."""
-        if outcome.failure:
-            self._fail(outcome)
-        for measured in outcome.measured:
-            rows = [name for name, trial in self.trials.items() if trial == measured.trial]
-            if measured.seed in self.sweep.seeds:
-                self._write([row for name in rows for row in self._rows(name, measured)])
+        """Add the outcome to every row it belongs to; a row that is there by now is left as it is."""
+        with self._writing() as lease:
+            added = [row for measured in outcome.measured for row in self._rows_of(measured)]
+            failed = dict.fromkeys(self.labels(outcome.job), outcome.failure) if outcome.failure else {}
+            if added or failed:
+                self.failures |= failed
+                self._write(added, lease, anyway=True)
+
+    def _rows_of(self, measured: "Measured") -> Iterator[Added]:
+        for name, trial in self.trials.items():
+            if trial == measured.trial and measured.seed in self.sweep.seeds:
+                yield from self._rows(name, measured)
 
     def _rows(self, name: str, measured: "Measured") -> Iterator[Added]:
         for position, (model, accuracy) in enumerate(measured.accuracies.items()):
@@ -129,17 +196,28 @@ class SweepTable:
             queries = (measured.queries, measured.videos) if not position else (np.empty(0), np.empty(0))
             yield row, accuracy, *queries
 
-    def _fail(self, outcome: "Outcome") -> None:
-        job = outcome.job
+    def failure(self, job: "Job") -> str:
+        """Why the model of a job has no figures, where that is on record."""
+        return next((self.failures[label] for label in self.labels(job) if label in self.failures), "")
+
+    def forget_failures(self, jobs: Sequence["Job"]) -> None:
+        """Strike the failures of jobs that are to be tried again."""
+        labels = {label for job in jobs for label in self.labels(job)}
+        if labels & self.failures.keys():
+            with self._writing() as lease:
+                self.failures = {label: why for label, why in self.failures.items() if label not in labels}
+                self._write([], lease, anyway=True)
+
+    def labels(self, job: "Job") -> list[str]:
+        """`ROW, seed S` of every row that waits for the job's model, or has its figures."""
         rows = [name for name, t in self.trials.items() if (t.recipe, t.data) == (job.recipe, job.data)]
-        if job.seed in self.sweep.seeds and rows:
-            self.failures |= {f"{name}, seed {job.seed}": outcome.failure for name in rows}
-            self._write([], failed=True)
+        return [f"{name}, seed {job.seed}" for name in rows if job.seed in self.sweep.seeds]
 
     def keep_declaration(self) -> None:
         """Write a title, note or order that changed since the last row."""
         if self.declared_anew:
-            self._write([], failed=True)
+            with self._writing() as lease:
+                self._write([], lease, anyway=True)
 
     def _models(self, trial: Trial) -> tuple[str, ...]:
         return (model_name(trial.recipe.model_class), *self.sweep.controls)
@@ -153,7 +231,11 @@ class SweepTable:
     def _varies_data(self, column: str) -> bool:
         return any(name == column and axis.startswith("data.") for axis, name in self.sweep.columns.items())
 
-    def _write(self, added: Sequence[Added], *, failed: bool = False) -> None:
+    def _write(self, added: Sequence[Added], lease: Lease, *, anyway: bool = False) -> None:
+        """Write `added`; where there is nothing to add, only if that is to be done `anyway`."""
+        if not added and not anyway:
+            return
+        self._seen = None  # until all is written
         # the queries first: a row in the table is a row whose queries are on disk
         for row, accuracy, queries, videos in added:
             if len(queries):
@@ -163,17 +245,29 @@ class SweepTable:
         if any(len(queries) for _, _, queries, _ in added):
             ordered = sorted(self.queries, key=lambda key: (key[0], -1 if key[1] is None else key[1]))
             write_csv(pd.concat([self.queries[key] for key in ordered]), self.queries_path)
-        if not added and not failed:
-            return
-        seconds = round(self.earlier_seconds + time.monotonic() - self.started, 1)
-        self.declared_anew = False
         metrics = [name for _, accuracy, _, _ in added for name in accuracy.figures]
         leading = ("row", "model", "data", "split", "seed", *self.sweep.columns.values())
         of_file = itertools.takewhile(lambda name: name not in COSTS, next(iter(self.table.rows), ()))
         known = [name for name in (*self.table.columns, *of_file) if name not in (*leading, *COSTS)]
         self.table.columns = list(dict.fromkeys([*leading, *known, *metrics, *COSTS]))
         rows = [row for row, *_ in added]
-        self.table.add(rows, wall_seconds=seconds, failures=self.failures, **self.details)
+        if not lease.is_held():
+            raise InputError(f"{self.table.path}: another process took over while this one stood still; run it again")
+        seconds = self._working_seconds()
+        self.table.add(rows, wall_seconds=seconds, failures=self._still_failed(rows), **self.details)
+        self.earlier_seconds, self.declared_anew, self._seen = seconds, False, self._versions()
+
+    def _working_seconds(self) -> float:
+        """Seconds in which any process was at this sweep: those on disk, and those since the last row or our start."""
+        last = self.table.beside.stat().st_mtime if self.table.beside.is_file() else 0.0
+        return round(self.earlier_seconds + max(0.0, time.time() - max(last, self.started)), 2)
+
+    def _still_failed(self, added: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Of the failures on record, those of rows declared now that have no figures yet."""
+        there = {f"{row['row']}, seed {_seed(row['seed'])}" for row in (*self.table.rows, *added)}
+        asked = {f"{name}, seed {seed}" for name in self.trials for seed in self.sweep.seeds}
+        self.failures = {label: why for label, why in self.failures.items() if label in asked - there}
+        return self.failures
 
     def _existing_queries(self) -> dict[tuple[str, int | None], pd.DataFrame]:
         """What an interrupted run left of finished rows; of rows it did not finish, nothing."""
@@ -200,39 +294,6 @@ class SweepTable:
                     f"{self.table.path}: row {name!r} was measured with other settings or code than the sweep has now; "
                     "move the table away, choose another --out or give the row another name"
                 )
-
-
-def digest(trial: Trial) -> str:
-    """Twelve digits that tell trials apart: settings, data, and the code of the model."""
-    recipe = trial.recipe
-    content = {
-        "model_name": model_name(recipe.model_class),
-        "model": dataclasses.asdict(recipe.model),
-        "training": dataclasses.asdict(recipe.training),
-        "data": trial.data.load().checksum,
-        "inference": dataclasses.asdict(trial.inference),
-        "code": shaping_code(recipe),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def evaluation_of_trial(trial: Trial) -> str:
-    """The name in `metrics.evaluations.EVALUATIONS` of how a trial is scored."""
-    data, recipe = trial.data.load(), trial.recipe
-    model = recipe.model_class(recipe.model, data.video_width, data.text_width)
-    return "video_retrieval" if model.needs.every_video else getattr(data, trial.inference.split).evaluation
-
-
-def common_evaluation(trials: Mapping[str, Trial]) -> str:
-    """How every row is scored; InputError where two are scored differently, for no figure would compare them."""
-    found = {name: evaluation_of_trial(trial) for name, trial in trials.items()}
-    first, known = next(iter(found.items()))
-    for name, evaluation in found.items():
-        if evaluation != known:
-            raise InputError(
-                f"row {name!r} is scored by {evaluation}, row {first!r} by {known}; declare a sweep for each"
-            )
-    return known
 
 
 def _seed(value: Any) -> int | None:

@@ -14,7 +14,7 @@ from snnvtg.models import model_class
 from snnvtg.sweeps.comparison import SweepResults
 from snnvtg.sweeps.declaration import Row, Setting, Sweep
 from snnvtg.sweeps.reader import parse_sweep
-from snnvtg.sweeps.results import evaluation_of_trial
+from snnvtg.sweeps.scoring import evaluation_of_trial
 from snnvtg.sweeps.settings import parse_overrides, trial_of
 from snnvtg.sweeps.trial import Inference, Trial
 

@@ -25,9 +25,10 @@ class ResultsTable:
     def __init__(self, path: Path, identity: Mapping[str, Any], key: Sequence[str], columns: Sequence[str]):
         self.path, self.beside = path, path.with_suffix(".json")
         self.identity, self.key, self.columns = _as_json(identity), list(key), list(columns)
-        self.rows = self._existing()
+        self.rows = self.existing()
 
-    def _existing(self) -> list[dict[str, Any]]:
+    def existing(self) -> list[dict[str, Any]]:
+        """The rows on disk; InputError where they are another sweep's."""
         if not self.path.is_file():
             return []
         known = read_provenance(self.path).get("identity")

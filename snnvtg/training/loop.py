@@ -13,6 +13,7 @@ from tqdm import tqdm
 from snnvtg import memory
 from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
+from snnvtg.data.loading import Loader
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Recipe
 from snnvtg.records import Batch
@@ -34,13 +35,15 @@ def train(
     device: str = "cpu",
     quiet: bool = False,
     watch: Watcher | None = None,
+    loaders: int = 0,
 ) -> Checkpoint:
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
     `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
     where another run is training there. On a CPU the process keeps the memory it frees from then on
-    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure.
+    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure, nor do
+    `loaders`, processes that make the batches ahead of time.
 
     Where torch's process group is there (`training.parallel.launched`), its processes train one model together, as one
     would with the same `batch_size`; every process gets the checkpoint.
@@ -57,9 +60,9 @@ def train(
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
         memory.keep_freed_memory()
-    with others_lost(processes), ExitStack() as stack:
+    with others_lost(processes), Loader(data.train, config.batch_size, loaders) as loader, ExitStack() as stack:
         processes.agree((recipe, data.checksum, seed), "settings, data or seed")
-        run = _Run(recipe, data, seed, device, watch, processes)
+        run = _Run(recipe, data, seed, device, loader, watch, processes)
         if folder is not None:
             saved = processes.first(lambda: _claimed(folder, recipe, stack))
             if saved is not None:
@@ -82,7 +85,7 @@ def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
     shown |= {"disable": True} if quiet or not sys.stderr.isatty() else {}
     with tqdm(range(run.epoch, run.config.epochs), **shown) as epochs:
         for _ in epochs:
-            figures = run.one_epoch()
+            figures = run.one_epoch() | {"waiting for data": run.loader.waiting}
             epochs.set_postfix_str(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
             if folder is not None:
                 run.processes.first(lambda: run.write(folder))
@@ -102,10 +105,12 @@ class _Run:
         data: DataSplits,
         seed: int,
         device: str,
+        loader: Loader,
         watch: Watcher | None = None,
         processes: Processes = Processes(),  # noqa: B008 (frozen)
     ):
         torch.manual_seed(seed)
+        self.loader = loader
         self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
         self.processes = processes
         self.model = processes.first(lambda: _fitted(recipe, data)).to(device)
@@ -127,14 +132,15 @@ class _Run:
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
-        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
+        for batch in self.loader.batches(seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
         weights_alike(self.model, self.processes)
         self.epoch += 1
         metrics, rates = self.processes.first(self._validate)
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
         if self.watch and self.processes.is_first:
-            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **rates})
+            apart = {**rates, "time/waiting_for_data": self.loader.waiting}
+            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **apart})
         if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
             weights = self.optimisation.weights()
@@ -202,7 +208,7 @@ class _Run:
             progress=progress,
             text_name=self.data.text_name,
             text_marks=dict(self.data.text_marks),
-            longest=max(round(query.duration / self.data.clip_length) for query in self.data.train.queries),
+            longest=self.data.train.longest,
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:

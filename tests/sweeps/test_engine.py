@@ -9,9 +9,11 @@ from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
 from snnvtg.sweeps.declaration import grid_sweep
-from snnvtg.sweeps.engine import merged_jobs, run_job, run_sweeps
+from snnvtg.sweeps.engine import run_sweeps
+from snnvtg.sweeps.jobs import run_job
 from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.report import failures_in_words
+from snnvtg.sweeps.request import unfinished
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import checkpoint_of_row
 from snnvtg.sweeps.settings import trial_of
@@ -46,7 +48,7 @@ def open_table(tmp_path, base):
 
 
 def jobs_of(table):
-    return merged_jobs(list(table.unfinished()))
+    return unfinished([table])
 
 
 def run(job, folder):
@@ -152,11 +154,11 @@ def test_a_trained_model_says_which_it_is_and_is_found_by_its_row(base, tmp_path
 
 
 def test_a_model_whose_process_is_killed_is_one_line_and_the_others_are_in_the_table(base, tmp_path, monkeypatch):
-    def killed_at_first(work, jobs, workers, lost):
+    def killed_at_first(work, jobs, workers, lost, started):
         yield lost(jobs[0], "its process was killed (SIGKILL)")
         yield from map(work, jobs[1:])
 
-    monkeypatch.setattr("snnvtg.sweeps.engine.in_processes", killed_at_first)
+    monkeypatch.setattr("snnvtg.sweeps.executors.local.in_processes", killed_at_first)
     sweep = grid_sweep("widths", "Widths", {"model.width": ("4", "8")})
     tables = run_sweeps([sweep], base, [tmp_path / "widths.csv"], tmp_path / "runs")
     with pytest.raises(InputError) as caught:

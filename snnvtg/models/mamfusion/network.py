@@ -8,12 +8,12 @@ words and clips of every pair. A video's score is 0.7 · its best clip's cosine 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnvtg.data import GroundingDataset, feature_statistics
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.projection import InputProjection
 from snnvtg.models.contract import GroundingModel, Needs
@@ -68,8 +68,7 @@ class MamFusion(GroundingModel):
         """Standardise the inputs by the training set, where the projection asks for it."""
         if self.config.projection != "standardised":
             return
-        words = np.concatenate(train.texts)
-        text = tuple(torch.from_numpy(f(words, 0, dtype=np.float64)).float() for f in (np.mean, np.std))
+        text = tuple(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts))
         video = feature_statistics(train)
         for branch, statistics in ((self.words, text), (self.clips, video), (self.frames, video)):
             assert isinstance(branch.rows.project, InputProjection)
