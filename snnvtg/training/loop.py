@@ -105,12 +105,12 @@ class _Run:
         data: DataSplits,
         seed: int,
         device: str,
-        loader: Loader,
+        loader: Loader | None = None,
         watch: Watcher | None = None,
         processes: Processes = Processes(),  # noqa: B008 (frozen)
     ):
         torch.manual_seed(seed)
-        self.loader = loader
+        self.loader = loader or Loader(data.train, recipe.training.batch_size)
         self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
         self.processes = processes
         self.model = processes.first(lambda: _fitted(recipe, data)).to(device)

@@ -142,10 +142,24 @@ def test_pieces_of_a_batch_train_what_the_whole_does_without_batch_statistics(mo
     assert_alike(pieces, whole)
 
 
-def test_pieces_have_their_own_batch_statistics_and_move_the_running_ones_once_each():
+def test_pieces_have_batch_statistics_of_their_own():
     whole, pieces = (run_job(Job(recipe_of("spikemba", f"training.accumulate={count}"))) for count in (1, 3))
     assert pieces[0][0]["loss"] == pytest.approx(whole[0][0]["loss"], rel=0.05)
     assert pieces[0][0]["loss"] != pytest.approx(whole[0][0]["loss"], rel=1e-4)
+
+
+class Counting(Own):
+    """Knows how many batches it has read in training, as running statistics do."""
+
+    def forward(self, batch):
+        if self.training:
+            self.seen.add_(1)
+        return super().forward(batch)
+
+
+def test_pieces_move_running_statistics_once_though_they_are_read_twice():
+    _, state = run_job(Job(Recipe(Counting, OwnConfig(), TrainingConfig(epochs=1, batch_size=6, accumulate=3))))
+    assert state["seen"].tolist() == [3 + 3 + 3] * 8  # batches of 6, 6 and 3
 
 
 def test_with_dropout_pieces_are_read_twice_with_the_same_draws():
