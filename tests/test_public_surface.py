@@ -69,6 +69,8 @@ def test_a_wrong_option_and_a_missing_file_are_said_before_anything_heavy_is_loa
         "train": "--data nowhere",
         "timestep_sweep": "--data nowhere",
         "ablation": "--sweeps nowhere.yaml",
+        "plan": "--sweeps nowhere.yaml",
+        "progress": "--runs nowhere",
         "cross_validate": "--data . --dataset tvsum",
         "predict": "--checkpoint nowhere.pt",
         "video_retrieval": "--checkpoint nowhere.pt",

@@ -7,6 +7,8 @@ from snnvtg.interrupts import answered
 COMMANDS = {
     "timestep-sweep": "accuracy, firing rate and energy against the number of time steps",
     "ablation": "declared sweeps: which part of a model earns its keep, and at what energy",
+    "plan": "what declared sweeps will cost: models, hours, memory, disk; afterwards, how right that was",
+    "progress": "how far a sweep is that runs elsewhere: a live table from its folder",
     "train": "train one model and measure it",
     "predict": "write a trained model's answers to a split as a submission file",
     "evaluate": "score a submission file with the figures of the official evaluator",

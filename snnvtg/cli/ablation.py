@@ -26,6 +26,7 @@ from snnvtg.sweeps.trial import check_seeds
 if TYPE_CHECKING:
     from snnvtg.models import GroundingModel
     from snnvtg.sweeps.declaration import Sweep
+    from snnvtg.sweeps.trial import Trial
 
 QUICK = ("training.epochs=8",)
 """where neither data nor preset is chosen: demo trains for 8 epochs instead of 12, so that all ends in minutes"""
@@ -67,29 +68,37 @@ def main(options: Options) -> None:
     """Run the sweeps unless told not to, then write tables and figures."""
     from snnvtg.sweeps.engine import run_sweeps
     from snnvtg.sweeps.over_folds import run_over_folds
+    from snnvtg.sweeps.plan_report import compared
+    from snnvtg.sweeps.progress import PLAN
     from snnvtg.sweeps.report import failures_in_words, render
     from snnvtg.sweeps.request import awaited
 
     pool = options.pool()
+    sweeps, base, paths, note = asked(options)
+    tables = []
+    if options.over_folds and not options.render:
+        tables = run_over_folds(sweeps, base, paths, options.over_folds, note=note, **pool)
+    elif not options.render:
+        tables = run_sweeps(sweeps, base, paths, note=note, **pool)
+    if awaited(tables):  # jobs of a cluster
+        return
+    for path in paths:
+        print(render(path))
+    if tables and (plan := options.out / PLAN).is_file():
+        print(compared(plan, pool["runs"], options.out))
+    failures_in_words(tables)
+
+
+def asked(options: Options) -> "tuple[list[Sweep], Trial, list[Path], str]":
+    """The sweeps that the options name, what they change something of, their tables, and a note of what is changed."""
     cls = model_class(options.model)
     sweeps = [adapted(declared(name, cls), options) for name in options.sweeps or cls.ablations]
     if not sweeps:
         raise InputError(f"--sweeps: {cls.__name__} has none of its own that are usually run; name a file")
-    tables = []
-    if not options.render:
-        quick = QUICK if options.preset == "default" and options.source.is_synthetic else ()
-        changed = [*quick, *options.set]
-        note = f"Changed of the preset: {', '.join(changed)}" if changed else ""
-        paths = [options.out / f"{sweep.name}.csv" for sweep in sweeps]
-        if options.over_folds:
-            tables = run_over_folds(sweeps, options.base(quick), paths, options.over_folds, note=note, **pool)
-        else:
-            tables = run_sweeps(sweeps, options.base(quick), paths, note=note, **pool)
-        if awaited(tables):  # jobs of a cluster
-            return
-    for sweep in sweeps:
-        print(render(options.out / f"{sweep.name}.csv"))
-    failures_in_words(tables)
+    quick = QUICK if options.preset == "default" and options.source.is_synthetic else ()
+    changed = [*quick, *options.set]
+    note = f"Changed of the preset: {', '.join(changed)}" if changed else ""
+    return sweeps, options.base(quick), [options.out / f"{sweep.name}.csv" for sweep in sweeps], note
 
 
 def declared(name: str, cls: "type[GroundingModel]") -> "Sweep":

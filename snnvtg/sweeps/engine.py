@@ -15,7 +15,9 @@ from snnvtg.sweeps.checks import check_device, check_trial
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.executors.contract import Executor, Watch
 from snnvtg.sweeps.executors.local import LocalPool
-from snnvtg.sweeps.request import SweepRequest
+from snnvtg.sweeps.live import followed
+from snnvtg.sweeps.progress import begin
+from snnvtg.sweeps.request import SweepRequest, unfinished
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.trial import Trial
 
@@ -54,7 +56,9 @@ def run_sweeps(
         check_writable(runs / "settings.json")
         for table in tables:
             table.add_untrained()
-        executor.run(request, tables, watch or Watch())
+        board = begin(runs, tables, unfinished(tables), workers=executor.workers, shared=executor.shares_tables)
+        with followed(board) as shown:
+            executor.run(request, tables, watch or shown)
         for table in tables:
             table.keep_declaration()
     return tables

@@ -16,7 +16,8 @@ from snnvtg.neurons import set_backend
 from snnvtg.sweeps.controls import under_control
 from snnvtg.sweeps.measurement import Accuracy, accuracy, cost, parameter_count
 from snnvtg.sweeps.measures import MEASURES
-from snnvtg.sweeps.runs import trained
+from snnvtg.sweeps.runs import run_folder, trained
+from snnvtg.sweeps.status import Recorder, cost_group
 from snnvtg.sweeps.trial import Inference, Trial
 from snnvtg.sweeps.untrained import numbered
 
@@ -69,16 +70,26 @@ def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Jo
 
 
 def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) -> Outcome:
-    """Train the job's model, or find it trained, and measure it.
+    """Train the job's model, or find it trained, and measure it; its folder says how far it is and what went wrong.
 
     `seconds` is the wall time of both, `measures` apart; of a model found trained, of measuring alone.
     """
     started = time.monotonic()
-    data = job.data.load()
+    folder = run_folder(runs, job.recipe, job.data.load(), job.seed)
+    with Recorder(folder, job.recipe.training.epochs, device=device, group=cost_group(job, measures)) as recorder:
+        return _recorded(job, recorder, started, runs, device, measures)
+
+
+def _recorded(
+    job: Job, recorder: Recorder, started: float, runs: Path, device: str, measures: Sequence[str]
+) -> Outcome:
+    data, watch = job.data.load(), recorder.watcher
     try:
-        checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device)
+        checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device, watch=watch)
     except InputError as error:
+        recorder.failed(error)
         return Outcome(job, failure=str(error))
+    recorder.measuring()
     model = checkpoint.build().to(device)
     common = {
         "data": data.name,

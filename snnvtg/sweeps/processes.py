@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -42,17 +41,13 @@ def in_processes(
     """
     if not jobs:
         return
-    # nobody watches a bar in a file; what the environment says (--quiet) counts where `disable` is not given
-    shown = {} if sys.stderr.isatty() else {"disable": True}
-    with _Pool(work, lost, started) as pool, tqdm(total=len(jobs), desc="models", unit="model", **shown) as bar:
+    with _Pool(work, lost, started) as pool:
         for job in jobs[:workers]:
             pool.start(job)
         waiting = list(jobs[workers:])
         while pool.busy:
             found, error = pool.take(waiting)
-            for result in found:
-                bar.update()
-                yield result
+            yield from found
             if error is not None:
                 raise error
 

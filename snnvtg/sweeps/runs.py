@@ -18,6 +18,7 @@ from snnvtg.models import Recipe, model_name
 from snnvtg.reporting import write_json
 from snnvtg.sweeps.table import read_rows
 from snnvtg.training import Checkpoint, load_checkpoint, train
+from snnvtg.training.watching import Watcher
 
 PACKAGE = Path(snnvtg.__file__).parent
 KERNELS = {".cpp", ".hpp", ".cu"}
@@ -98,11 +99,19 @@ def run_folder(root: Path, recipe: Recipe, data: DataSplits, seed: int) -> Path:
 
 
 def trained(
-    root: Path, recipe: Recipe, data: DataSplits, *, seed: int, device: str = "cpu", quiet: bool = True
+    root: Path,
+    recipe: Recipe,
+    data: DataSplits,
+    *,
+    seed: int,
+    device: str = "cpu",
+    quiet: bool = True,
+    watch: Watcher | None = None,
 ) -> tuple[Checkpoint, Path]:
     """The checkpoint of this run and its folder: from disk where it is finished, else trained, from where it was left.
 
     `settings.json` in the folder says in words which model it is. A model that another run is training is waited for.
+    `watch` is told of every epoch.
     """
     folder = run_folder(root, recipe, data, seed)
     finished = folder / "finished.pt"
@@ -113,7 +122,7 @@ def trained(
             return _read(finished, recipe), folder
         remove_leftovers(folder / "settings.json")
         write_json(described(recipe, data, seed), folder / "settings.json")
-        checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet)
+        checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet, watch=watch)
         checkpoint.save(finished)
         for leftover in ("last.pt", "best.pt"):
             (folder / leftover).unlink(missing_ok=True)

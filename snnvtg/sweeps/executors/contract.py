@@ -24,6 +24,8 @@ class Watch:
 class Executor(Protocol):
     """Runs the unfinished models of a request, and has their outcomes added to the tables."""
 
+    workers: int
+    """models it runs at once"""
     shares_tables: bool
     """whether other commands may write to the same tables at the same time"""
     runs_elsewhere: bool

@@ -49,6 +49,11 @@ class Slurm:
     shares_tables: ClassVar[bool] = True
     runs_elsewhere: ClassVar[bool] = True
 
+    @property
+    def workers(self) -> int:
+        """Models that run at once at the most."""
+        return self.config.parallel
+
     def run(self, request: SweepRequest, tables: Sequence[SweepTable], watch: Watch) -> None:
         """Submit what is neither finished nor in the queue; print how far all is."""
         submitit = require("submitit", "cluster", "--executor slurm")
