@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from snnvtg.errors import InputError, first_line
 from snnvtg.sweeps.checks import check_device
-from snnvtg.sweeps.jobs import Job, Outcome
+from snnvtg.sweeps.jobs import Job, Outcome, is_of_the_disk
 from snnvtg.sweeps.request import SweepRequest, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
 
@@ -31,6 +31,8 @@ def attempted(request: SweepRequest, job: Job) -> Outcome:
         check_device(request.device)  # of this machine
         return request.run(job)
     except InputError as error:
+        if is_of_the_disk(error):
+            raise
         return Outcome(job, failure=str(error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
