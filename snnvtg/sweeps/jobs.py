@@ -11,6 +11,7 @@ import numpy as np
 from snnvtg.data import GroundingDataset
 from snnvtg.data.source import DataSource
 from snnvtg.errors import InputError
+from snnvtg.files import FULL
 from snnvtg.models import GroundingModel, Recipe, model_name
 from snnvtg.neurons import set_backend
 from snnvtg.sweeps.controls import under_control
@@ -72,12 +73,26 @@ def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Jo
 def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) -> Outcome:
     """Train the job's model, or find it trained, and measure it; its folder says how far it is and what went wrong.
 
+    InputError where the disk takes no more, which is no model's failure.
     `seconds` is the wall time of both, `measures` apart; of a model found trained, of measuring alone.
     """
     started = time.monotonic()
     folder = run_folder(runs, job.recipe, job.data.load(), job.seed)
-    with Recorder(folder, job.recipe.training.epochs, device=device, group=cost_group(job, measures)) as recorder:
-        return _recorded(job, recorder, started, runs, device, measures)
+    try:
+        with Recorder(folder, job.recipe.training.epochs, device=device, group=cost_group(job, measures)) as recorder:
+            return _recorded(job, recorder, started, runs, device, measures)
+    except OSError as error:
+        if error.errno in FULL:
+            said = (
+                f"{error.filename or folder}: cannot be written ({error.strerror}); make room and run the same command"
+            )
+            raise InputError(said) from error
+        raise
+
+
+def is_of_the_disk(error: InputError) -> bool:
+    """Whether no model is to blame: a disk is full, or may not be written to."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
 
 
 def _recorded(
@@ -87,6 +102,8 @@ def _recorded(
     try:
         checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device, watch=watch)
     except InputError as error:
+        if is_of_the_disk(error):
+            raise
         recorder.failed(error)
         return Outcome(job, failure=str(error))
     recorder.measuring()

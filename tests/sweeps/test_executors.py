@@ -1,5 +1,6 @@
 """Models that are run by others than one process: workers, and jobs of a cluster."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -148,6 +149,23 @@ def test_an_error_of_a_model_costs_that_model_alone(tmp_path, monkeypatch, capfd
     assert "Traceback" in capfd.readouterr().err and "width=8" in set(figures(tmp_path)["row"])
 
 
+@pytest.mark.parametrize("raised", [InputError("last.pt: cannot be written"), None])
+def test_a_full_disk_ends_the_worker_in_one_line_and_blames_no_model(tmp_path, monkeypatch, raised):
+    request, full = requested(tmp_path), OSError(errno.ENOSPC, "No space left on device", "log.txt")
+
+    def trained(*_, **__):
+        if raised is None:
+            raise full
+        raise raised from full
+
+    monkeypatch.setattr("snnvtg.sweeps.jobs.trained", trained)
+    with pytest.raises(InputError, match="cannot be written"):
+        serve(request, 60.0, 0)
+    (table,) = request.tables()
+    assert not table.failures and len(unfinished([table])) == 2
+    assert not list(tmp_path.rglob("claim.json"))
+
+
 def test_jobs_of_submitit_write_the_table_of_one_process_and_go_on_where_they_were_stopped(tmp_path, one_process):
     pytest.importorskip("submitit")
     request, preempted = requested(tmp_path), []
@@ -249,7 +267,7 @@ def test_what_slurm_refuses_is_one_line(tmp_path, tools, scripts, said, capfd):
     tools(**scripts)
     with pytest.raises(InputError, match=said):
         submit(tmp_path)
-    assert not capfd.readouterr().err
+    assert "sbatch" not in capfd.readouterr().err
 
 
 def test_without_slurm_or_submitit_a_line_says_what_to_do(tmp_path, tools, monkeypatch):

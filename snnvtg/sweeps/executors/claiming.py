@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from snnvtg.errors import InputError, first_line
 from snnvtg.sweeps.checks import check_device
-from snnvtg.sweeps.jobs import Job, Outcome
-from snnvtg.sweeps.request import SweepRequest, unfinished
+from snnvtg.sweeps.jobs import Job, Outcome, is_of_the_disk
+from snnvtg.sweeps.request import SweepRequest, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
 
 
@@ -18,6 +18,8 @@ def run_held(request: SweepRequest, tables: Sequence[SweepTable], job: Job) -> N
         table.refresh()
     left = [wanted for wanted in unfinished(tables) if model_of(wanted) == model_of(job)]
     for wanted in left:  # none where another finished it in the meantime
+        if failure(tables, wanted):  # of another, in the meantime
+            continue
         outcome = attempted(request, wanted)
         for table in tables:
             table.add(outcome)
@@ -29,6 +31,8 @@ def attempted(request: SweepRequest, job: Job) -> Outcome:
         check_device(request.device)  # of this machine
         return request.run(job)
     except InputError as error:
+        if is_of_the_disk(error):
+            raise
         return Outcome(job, failure=str(error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
