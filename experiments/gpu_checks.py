@@ -37,7 +37,7 @@ TRAIN = (
 PARTS = (
     Part("doctor", ("-m snnvtg.doctor",), 25),
     # right before fast: every variant of every kernel, and every kind of neuron
-    Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 75, needs=("triton",)),
+    Part("lif", ("tests/neurons/device_parity.py --device {cuda|cpu --every 30}",), 65, needs=("triton",)),
     Part("scan", ("tests/scan/device_parity.py --device {cuda|cpu --every 40}",), 65, needs=("triton",)),
     Part("lif-speed", (LIF,), 45),
     Part("scan-speed", (SCAN + " --backends {triton torch|cpu torch}",), 50),
@@ -50,7 +50,7 @@ PARTS = (
             f"{TRAIN} --device {{cuda|cpu}} --set training.epochs=1 {{--set training.precision=bf16|{TINY}}}"
             " --out {out}/bf16",
         ),
-        60,
+        50,
     ),
     # every model and its spiking forms: a step against the CPU, then trained and measured
     Part(
@@ -69,7 +69,7 @@ PARTS = (
             "{-m snnvtg.neurons.conformance spikingjelly-cupy --device cuda|tests/neurons/old_spikingjelly/checks.py}",
             LIF + " --backends {spikingjelly-cupy|torch}",
         ),
-        40,
+        35,
         needs=("cupy", "spikingjelly"),
         site="cupy",
     ),
@@ -94,6 +94,16 @@ PARTS = (
         ),
         40,
         needs=("pynvml",),
+    ),
+    # one model on all GPUs there are, beside one process without NCCL; of a single GPU the path is shown, not the split
+    Part(
+        "nccl",
+        (
+            "experiments/benchmarks/parallel_training.py --device {cuda|cpu} --models spikemba spikemba_retrieval"
+            " {--precisions float32 bf16 --tolerance 0.02|--processes 2 --epochs 1 --queries 21}"
+            " --out {out}/../training_parallel.csv",
+        ),
+        30,
     ),
     # what other people's programs do to the kernels; those of all values are compiled by now
     Part("conformance", ("-m snnvtg.neurons.conformance {fused --device cuda|--help}",), 20),

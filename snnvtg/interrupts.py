@@ -6,6 +6,7 @@ behind. Both do nothing outside the main thread.
 
 import atexit
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -71,10 +72,16 @@ def answered(words: Callable[[], str]) -> Iterator[None]:
             _State.came = _State.waiting = None
             _give(signal.SIG_IGN)
             with contextlib.suppress(OSError):  # the terminal is gone
-                print(f"interrupted: {words()}", file=sys.stderr, flush=True)
+                if speaks():
+                    print(f"interrupted: {words()}", file=sys.stderr, flush=True)
             raise SystemExit(128 + signum) from None
         finally:
             atexit.register(_give, signal.SIG_IGN)  # all is written and said, the process is about to end
+
+
+def speaks() -> bool:
+    """Whether this process tells the user what ends it: of those that torchrun started on a machine, the first."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _give(action: signal.Handlers) -> None:

@@ -65,6 +65,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.queries)
 
+    def rows(self, first: int, stop: int) -> "Batch":
+        """The queries [first, stop), padded as the whole batch is."""
+        parts = {name: getattr(self, name)[first:stop] for name in _TENSORS}
+        return replace(self, queries=self.queries[first:stop], **parts)
+
     def to(self, device: "torch.device | str") -> "Batch":
         """The same batch with every tensor on `device`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -223,7 +223,7 @@ INDEX += ["--text", "../data/glove.txt", "--out", "store"]
     [
         (TRAIN, 10, ["trained/metrics.json"]),
         (PACK, 8, ["packed/index.json", "packed/rows.bin"]),
-        (INDEX, 8, [f"store/piece-000000/{name}" for name in ("parts.json", "vectors.bin")]),
+        (INDEX, 8, [f"store/piece-000000/{name}" for name in ("names.npy", "parts.npy", "vectors.bin")]),
         (SWEEP, 12, ["table.csv", "table_queries.csv"]),
         (ABLATION, 12, ["tables/resets.csv", "tables/resets_queries.csv"]),
     ],

@@ -21,7 +21,7 @@ from quiet import run
 from snnvtg.data import load_folder
 from snnvtg.data.features import load_video
 from snnvtg.data.folder import find_feature_folders
-from snnvtg.data.loading import prefetched_batches
+from snnvtg.data.loading import Loader
 from snnvtg.data.packed import pack_features
 from snnvtg.records import Batch
 from snnvtg.reporting import provenance, write_csv, write_json
@@ -73,8 +73,9 @@ def main(options: Options) -> None:
         ways["in memory"] = memory
         rows = [(name, 0, *timed(lambda w=way: w.batches(size, seed=0), options.repeats)) for name, way in ways.items()]
         for name in ("npz per item", "packed float32"):
-            batches = lambda w=ways[name]: prefetched_batches(w, size, seed=0, workers=options.workers)  # noqa: E731
-            rows.append((name, options.workers, *timed(batches, options.repeats)))
+            with Loader(ways[name], size, options.workers) as loader:
+                batches = lambda made=loader: made.batches(seed=0)  # noqa: E731
+                rows.append((name, options.workers, *timed(batches, options.repeats)))
     table = pd.DataFrame(
         rows, columns=["features", "workers", "clips_per_second", "seconds_per_epoch", "first_batch_s"]
     )

@@ -5,11 +5,13 @@
 
 The vectors are synthetic: each video has a random centre, each segment lies around it, and each query around a segment
 (as far from it as `--noise` says); real ones may be easier or harder to index. Each row is a process of its own, whose
-memory is counted above what Python and its libraries take. `query_ms` is the median for one query at a time from a
+memory is that which no file backs: the mapped store is not in it. `base_mb` is there before the store is opened,
+`memory_mb` after the queries, in `open_ms` the search is ready. `query_ms` is the median for one query at a time, its
 store in the page cache, `batch_ms` per query of 64 at once. `recall@10` is the share of the exact search's ten best
-videos found; `own@1` how often the video a query was drawn from comes first. Two minutes on one core, a quarter of an
-hour with a million videos (6 GB of disk); faiss rows need the extra `faiss`, and are left out with a note where it is
-missing.
+videos found; `own@1` how often the video a query was drawn from comes first. Two minutes on one core; a million
+videos take 6 GB of disk and three quarters of an hour, nearly all of it the making of faiss's index. faiss rows need
+the extra `faiss`, and are left out with a note where it is missing. A JSON, a Markdown table and a figure go with the
+CSV.
 """
 
 import tempfile
@@ -27,10 +29,14 @@ from snnvtg.applications.approximate import INDEX, ApproximateSearch, build
 from snnvtg.applications.store import Entry, Part, Store
 from snnvtg.applications.vector_search import VectorSearch
 from snnvtg.data.extras import require
+from snnvtg.energy.report_format import to_markdown
 from snnvtg.errors import InputError
-from snnvtg.reporting import provenance, write_csv, write_json
+from snnvtg.plots.scaling import retrieval_figure
+from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
 
 TOP, BATCH = 10, 64
+GROWN = ("add_s", "index_s", "open_ms", "query_ms", "batch_ms", "searching_mb", "store_mb", "index_mb")
+"""what is compared with the number of videos; `searching_mb` is the memory that came with the search"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Options:
     folder: Path | None = None
     """where the stores are written; none: a temporary folder"""
     out: Path | None = None
-    """CSV; a JSON with provenance is written beside it"""
+    """CSV; a JSON with provenance, a Markdown file and a figure are written beside it"""
 
 
 def main(options: Options) -> None:
@@ -66,10 +72,28 @@ def main(options: Options) -> None:
             rows = measured(Path(scratch) / str(videos), videos, methods, options)
             table = pd.concat([table, pd.DataFrame(rows).assign(others=company.share())])
             print(table.tail(len(rows)).to_string(index=False, float_format="{:.4g}".format), flush=True)
-    print(slopes(table))
+    print(slopes(table).to_string(float_format="{:.3f}".format))
     if options.out:
-        write_csv(table, options.out)
-        write_json(provenance(config=options, slopes=slopes(table)), options.out.with_suffix(".json"))
+        write(table, options)
+
+
+def write(table: pd.DataFrame, options: Options) -> None:
+    """The table, what made it, the same to be read, and a figure."""
+    out, found = options.out, slopes(table)
+    told = provenance(config=options, slopes=found.to_dict("index"))
+    write_csv(table, out)
+    write_json(told, out.with_suffix(".json"))
+    save_both(retrieval_figure(table), out.with_suffix(".png"))
+    words = [
+        "# Search of a store of videos",
+        f"`{told['command']}`, {told['device']}; {options.segments} vectors of width {options.width} a video, "
+        f"{options.dtype}. Other processes took {table['others'].max():.0%} of the machine at the most.",
+        f"![Time, memory and recall against the number of videos]({out.stem}.png)",
+        to_markdown(table.drop(columns="others")),
+        "By what power of the number of videos each grows (1: in proportion; fitted to all sizes above):",
+        to_markdown(found.rename_axis("search").reset_index(), 2),
+    ]
+    write_text("\n\n".join(words) + "\n", out.with_suffix(".md"))
 
 
 def measured(folder: Path, videos: int, methods: list[str], options: Options) -> list[dict]:
@@ -136,20 +160,26 @@ def index(folder: Path) -> dict[str, float]:
 
 def measure_exact(folder: Path, videos: int, options: Options) -> dict:
     """Times and memory of the exact search, and the vids it finds best."""
+    opened = {"base_mb": own_memory_mb()}
+    begun = time.perf_counter()
     search = VectorSearch(Store(folder))
+    opened["open_ms"] = 1e3 * (time.perf_counter() - begun)
     queries, owners = asked(videos, options)
     found = search.exact(queries, TOP)  # once, so that the store is in the page cache
-    figures = timed(lambda some: search.exact(some, TOP), queries)
+    figures = opened | timed(lambda some: search.exact(some, TOP), queries)
     return {**figures, "own@1": first(found, owners), "best": [[hit.vid for hit in hits] for hits in found]}
 
 
 def measure_faiss(folder: Path, videos: int, options: Options, probes: int, best: list[list[str]]) -> dict:
     """Times, memory and recall of the approximate search."""
+    opened = {"base_mb": own_memory_mb()}
+    begun = time.perf_counter()
     search = ApproximateSearch(VectorSearch(Store(folder)), probes=probes, candidates=options.candidates)
+    opened["open_ms"] = 1e3 * (time.perf_counter() - begun)
     queries, owners = asked(videos, options)
     found = search.nearest(queries, TOP)
     shares = [len({hit.vid for hit in hits} & set(vids)) / len(vids) for hits, vids in zip(found, best, strict=True)]
-    figures = timed(lambda some: search.nearest(some, TOP), queries)
+    figures = opened | timed(lambda some: search.nearest(some, TOP), queries)
     return {"probes": probes, **figures, "own@1": first(found, owners), "recall@10": float(np.mean(shares))}
 
 
@@ -177,14 +207,18 @@ def own_memory_mb() -> float:
     return int(status.split("RssAnon:")[1].split()[0]) / 1e3
 
 
-def slopes(table: pd.DataFrame) -> dict[str, float]:
-    """By what power of the number of videos the time of a query grows, for each method and number of probes."""
+def slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """By what power of the number of videos times and memory grow, for each method and number of probes."""
     found = {}
+    table = table.assign(searching_mb=table["memory_mb"] - table["base_mb"])
     for name, part in table.assign(probes=table.get("probes", 0)).fillna({"probes": 0}).groupby(["method", "probes"]):
+        grown = [column for column in GROWN if column in part and part[column].gt(0).all()]
         if len(part) > 1:
-            grown = np.polyfit(np.log(part["videos"]), np.log(part["query_ms"]), 1)[0]
-            found[" ".join(str(word) for word in name)] = round(float(grown), 3)
-    return found
+            of_size = np.log(part["videos"])
+            found[f"{name[0]} {name[1]:g}".removesuffix(" 0")] = {
+                column: float(np.polyfit(of_size, np.log(part[column]), 1)[0]) for column in grown
+            }
+    return pd.DataFrame.from_dict(found, orient="index")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class ApproximateSearch:
         if covered != covers:
             raise InputError(f"{folder}: the approximate index is of an earlier state; renew it with index.py --faiss")
         try:
-            self.index = faiss.read_index(str(folder / INDEX))
+            self.index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP)
         except RuntimeError as error:
             raise InputError(f"{folder / INDEX}: damaged ({error}); renew it with index.py --faiss") from None
         self.search, self.candidates = search, candidates

@@ -1,7 +1,8 @@
 """A store of video vectors on disk: memory-mapped, added to piece by piece, never half written.
 
     STORE/manifest.json       what the vectors are of, and which pieces there are; replaced atomically, last of all
-    STORE/piece-000000/       vectors.bin (rows, d), parts.json [[vid, start s, duration s, rows], …]
+    STORE/piece-000000/       vectors.bin (rows, d); names.* (see `data.names`), its videos; parts.npy, of each part the
+                              number of its video, start s, duration s, rows
 
 A piece that no manifest names was being written when its process ended: it counts for nothing, and the next `add`
 removes it. One process adds at a time (a lock file); any number reads.
@@ -22,10 +23,14 @@ import cattrs
 import numpy as np
 from filelock import FileLock, Timeout
 
+from snnvtg.data.names import Names, mapped, write_array, write_names
 from snnvtg.errors import InputError, first_line
 from snnvtg.files import FULL, atomic
 
-MANIFEST, VECTORS, PARTS, FORMAT = "manifest.json", "vectors.bin", "parts.json", 1
+MANIFEST, VECTORS, PARTS, FORMAT = "manifest.json", "vectors.bin", "parts.npy", 2
+COLUMNS = np.dtype([("video", np.int64), ("start", np.float64), ("duration", np.float64), ("rows", np.int64)])
+"""of the parts of a piece: number of the video in the piece, never falling; seconds; vectors"""
+
 PIECE = 10_000
 """videos after which a piece is finished, so that what an interrupted `add` has done is kept"""
 
@@ -57,6 +62,8 @@ class Piece:
     videos: int
     parts: int
     rows: int
+    names: str
+    """the mark of its videos' names"""
 
 
 @dataclass(frozen=True)
@@ -96,20 +103,34 @@ class Store:
 
     def vids(self) -> set[str]:
         """The videos in the store."""
-        return {vid for piece in self.manifest.pieces for vid, *_ in self.parts(piece)}
+        return {vid for piece in self.manifest.pieces for vid in self.names(piece)}
 
-    def parts(self, piece: Piece) -> list[tuple[str, float, float, int]]:
-        """(vid, start s, duration s, rows) of each part of a piece's videos, those of one video in a row."""
+    def names(self, piece: Piece) -> Names:
+        """The videos of a piece, memory-mapped."""
+        try:
+            return Names(self.folder / piece.name, piece.names)
+        except (OSError, ValueError) as error:
+            raise self._damaged(self.folder / piece.name / "names.*", error) from None
+
+    def parts(self, piece: Piece) -> np.ndarray:
+        """The parts (P,) of a piece's videos, of `COLUMNS`, memory-mapped."""
         path = self.folder / piece.name / PARTS
         try:
-            found = [(str(vid), float(s), float(d), int(rows)) for vid, s, d, rows in json.loads(path.read_text())]
-        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{path}: missing or damaged ({first_line(error)}); index into another folder") from None
-        if len(found) != piece.parts or sum(rows for *_, rows in found) != piece.rows:
-            raise InputError(
-                f"{path}: {len(found)} parts where {MANIFEST} has {piece.parts}; index into another folder"
-            )
+            found = mapped(path)
+        except (OSError, ValueError) as error:
+            raise self._damaged(path, error) from None
+        if found.dtype != COLUMNS or found.shape != (piece.parts,) or found["rows"].sum() != piece.rows:
+            raise self._differs(path, f"parts of shape {found.shape}", piece.parts)
+        steps = np.diff(found["video"], prepend=-1, append=piece.videos - 1)
+        if steps[0] != 1 or steps[-1] != 0 or not np.isin(steps[1:], (0, 1)).all() or found["rows"].min() < 1:
+            raise self._damaged(path, ValueError("parts of no video"))
         return found
+
+    def _damaged(self, path: Path, error: Exception) -> InputError:
+        return InputError(f"{path}: missing or damaged ({first_line(error)}); index into another folder")
+
+    def _differs(self, path: Path, found: str, expected: int) -> InputError:
+        return InputError(f"{path}: {found} where {MANIFEST} has {expected}; index into another folder")
 
     def vectors(self, piece: Piece) -> np.ndarray:
         """The vectors (rows, d) of a piece, memory-mapped."""
@@ -118,8 +139,8 @@ class Store:
         expected = shape[0] * shape[1] * dtype.itemsize
         found = path.stat().st_size if path.is_file() else -1
         if found != expected:
-            raise InputError(f"{path}: {found} bytes where {MANIFEST} has {expected}; index into another folder")
-        return np.memmap(path, dtype=dtype, mode="r", shape=shape)
+            raise self._differs(path, f"{found} bytes", expected)
+        return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=shape))
 
     def add(self, entries: Iterable[Entry], piece_size: int = PIECE) -> int:
         """Write the videos, `piece_size` at a time, and return how many.
@@ -151,23 +172,28 @@ class Store:
     def _write_piece(self, entries: Iterator[Entry], known: set[str]) -> Piece | None:
         """One piece of all `entries`, not in the manifest yet; None where there are none."""
         scratch = Path(tempfile.mkdtemp(dir=self.folder, prefix=".piece-"))
-        listed, before = [], len(known)
+        vids: list[str] = []
+        parts: list[tuple[int, float, float, int]] = []
         try:
             with (scratch / VECTORS).open("wb") as file:
                 for entry in entries:
                     if entry.vid in known:
                         raise InputError(f"{self.folder}: holds video {entry.vid!r} already; leave it out")
+                    if not entry.parts:
+                        raise InputError(f"{entry.vid}: no vectors; leave it out")
                     known.add(entry.vid)
+                    vids.append(entry.vid)
                     for part in entry.parts:
                         file.write(self._checked(entry.vid, part).tobytes())
-                        listed.append((entry.vid, part.start, part.duration, len(part.vectors)))
-            if not listed:
+                        parts.append((len(vids) - 1, part.start, part.duration, len(part.vectors)))
+            if not vids:
                 return None
-            (scratch / PARTS).write_text(json.dumps(listed))
+            mark = write_names(vids, scratch)
+            write_array(np.array(parts, dtype=COLUMNS), scratch / PARTS)
             name = f"piece-{len(self.manifest.pieces):06d}"
             scratch.chmod(0o755)
             os.rename(scratch, self.folder / name)
-            return Piece(name, len(known) - before, len(listed), sum(rows for *_, rows in listed))
+            return Piece(name, len(vids), len(parts), sum(rows for *_, rows in parts), mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from snnvtg.applications.store import Store
+from snnvtg.data.names import Names
 from snnvtg.errors import InputError
 from snnvtg.models.retrieval import best_run
 
@@ -28,8 +29,10 @@ class Hit:
 class Catalogue:
     """Where everything lies in a store: P parts of V videos, as arrays."""
 
-    vids: tuple[str, ...]
-    """(V,)"""
+    names: tuple[Names, ...]
+    """the videos of each piece"""
+    first_video: np.ndarray
+    """(pieces + 1,) int64: videos before each piece"""
     video_of: np.ndarray
     """(P,) int64, never falling: parts of a video follow one another"""
     start: np.ndarray
@@ -42,13 +45,29 @@ class Catalogue:
     @classmethod
     def of(cls, store: Store) -> "Catalogue":
         """The catalogue of a store; InputError for an empty one."""
-        listed = [part for piece in store.manifest.pieces for part in store.parts(piece)]
-        if not listed:
+        pieces = store.manifest.pieces
+        if not pieces:
             raise InputError(f"{store.folder}: the store is empty; add videos with experiments/index.py")
-        names, start, duration, rows = zip(*listed, strict=True)
-        number = {vid: place for place, vid in enumerate(dict.fromkeys(names))}
-        video_of = np.array([number[name] for name in names])
-        return cls(tuple(number), video_of, np.array(start), np.array(duration), np.append(0, np.cumsum(rows)))
+        parts = [store.parts(piece) for piece in pieces]
+        first_video = np.append(0, np.cumsum([piece.videos for piece in pieces]))
+        video_of = [own["video"] + first for own, first in zip(parts, first_video[:-1], strict=True)]
+        start, duration, rows = (np.concatenate([own[name] for own in parts]) for name in ("start", "duration", "rows"))
+        return cls(
+            names=tuple(map(store.names, pieces)),
+            first_video=first_video,
+            video_of=np.concatenate(video_of),
+            start=start,
+            duration=duration,
+            first_row=np.append(0, np.cumsum(rows)),
+        )
+
+    def __len__(self) -> int:
+        return int(self.first_video[-1])
+
+    def vid(self, video: int) -> str:
+        """The name of a video."""
+        piece = int(np.searchsorted(self.first_video, video, "right")) - 1
+        return self.names[piece][video - int(self.first_video[piece])]
 
 
 class VectorSearch:
@@ -61,7 +80,7 @@ class VectorSearch:
         self._first_part = np.flatnonzero(np.diff(self.catalogue.video_of, prepend=-1))  # (V,)
 
     def __len__(self) -> int:
-        return len(self.catalogue.vids)
+        return len(self.catalogue)
 
     def scores(self, queries: np.ndarray) -> np.ndarray:
         """Every video for every query: queries (Q, d) float32 -> (V, Q) float32."""
@@ -100,7 +119,7 @@ class VectorSearch:
         first, stop = best_run(torch.from_numpy(best))
         share = catalogue.duration[part] / len(best)
         begin = catalogue.start[part]
-        return Hit(catalogue.vids[video], float(best.max()), float(begin + first * share), float(begin + stop * share))
+        return Hit(catalogue.vid(video), float(best.max()), float(begin + first * share), float(begin + stop * share))
 
     def _rows(self, part: int) -> np.ndarray:
         """The vectors (M, d) float32 of a part."""

@@ -4,17 +4,20 @@ import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import tyro
 
 from snnvtg.errors import InputError
-from snnvtg.interrupts import answered
+from snnvtg.interrupts import answered, speaks
 
 Options = TypeVar("Options")
+GRACE = 5.0
+"""seconds that a process of several leaves the first to say what is wrong, upon which torchrun ends them all"""
 REPLACED = {
     "--slots": "--grid model.num_slots=preset,0 (both), =preset (with) or =0 (without)",
     "--score": "nothing: a model says itself how relevant a video is",
@@ -26,6 +29,9 @@ REPLACED = {
 @dataclass(frozen=True)
 class CommandOptions:
     """What every command takes."""
+
+    several_processes: ClassVar[bool] = False
+    """whether torchrun may start it in several processes that work together"""
 
     quiet: bool = field(default=False, kw_only=True)
     """print errors alone: no progress, no table, no notes"""
@@ -54,11 +60,14 @@ def run(options: type[Options], main: Callable[[Options], None], description: st
             with _flushed():
                 given = _parsed(options, description)
             common = given if isinstance(given, CommandOptions) else common  # a benchmark has its own
+            _refuse_several(common)
             common.check()
             _refuse_absent(given)
             with _silence(common.quiet), _flushed():
                 main(given)
         except InputError as error:
+            if not speaks():
+                time.sleep(GRACE)
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
 
@@ -125,6 +134,11 @@ def _refuse_absent(options: object) -> None:
             for path in given if isinstance(given, tuple) else filter(None, [given]):
                 if not os.path.exists(path):  # False, too, for a name no system takes
                     raise InputError(f"{path}: {words}")
+
+
+def _refuse_several(options: CommandOptions) -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not options.several_processes:
+        raise InputError("this command works in one process; start it with python, and only train with torchrun")
 
 
 def _refuse_replaced(options: type, arguments: list[str]) -> None:

@@ -22,14 +22,23 @@ def read_annotations(path: Path | str, *, require_windows: bool = True) -> tuple
 
 def read_queries(path: Path | str, parse: Callable[[dict[str, Any], str], Query]) -> tuple[Query, ...]:
     """Queries of a jsonl file in any format: `parse` makes one of an object and its place ('file:line')."""
-    queries, seen = [], {}
+    return tuple(iterate_queries(path, parse))
+
+
+def iterate_annotations(path: Path | str) -> Iterator[Query]:
+    """As `read_annotations`, one query at a time."""
+    return iterate_queries(path, parse_query)
+
+
+def iterate_queries(path: Path | str, parse: Callable[[dict[str, Any], str], Query]) -> Iterator[Query]:
+    """As `read_queries`, one query at a time."""
+    seen: dict[str, str] = {}
     for place, record in read_jsonl(path):
         query = parse(record, place)
         check_unique(seen, query.qid, place)
-        queries.append(query)
-    if not queries:
+        yield query
+    if not seen:
         raise InputError(f"{path}: no queries in it; expected one JSON object per line")
-    return tuple(queries)
 
 
 def write_annotations(queries: Sequence[Query], path: Path | str) -> None:
@@ -46,14 +55,7 @@ def read_jsonl(
 
     A malformed line raises InputError, or is handed to `on_fault` and left out.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a jsonl file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a jsonl file") from None
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(_lines(Path(path)), start=1):
         if line.strip():
             place = f"{path}:{number}"
             try:
@@ -64,6 +66,18 @@ def read_jsonl(
                 on_fault(error)
                 continue
             yield place, record
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file without their ends; InputError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield line.removesuffix(b"\n")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a jsonl file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a jsonl file") from None
 
 
 def json_line(record: dict[str, Any]) -> str:
@@ -118,6 +132,8 @@ def require(record: dict[str, Any], key: str, place: str) -> Any:
 
 def number(value: Any, what: str, place: str) -> float:
     """A finite JSON number as float, or InputError."""
+    if type(value) is float and -math.inf < value < math.inf:  # nearly all of them
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{place}: {what!r} holds {_short(value)}; expected a number")
     try:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.data.targets import clip_targets
 from snnvtg.errors import InputError
 from snnvtg.records import Batch, Query
@@ -27,9 +29,9 @@ class GroundingDataset:
     Of a backbone's last K layers, videos are (L, K, P, Dv), P the class token and its patches, and texts (N, K, Dt).
     """
 
-    queries: tuple[Query, ...]
+    queries: Sequence[Query]
     videos: Mapping[str, np.ndarray]
-    texts: tuple[np.ndarray, ...]
+    texts: Sequence[np.ndarray]
     clip_length: float
     evaluation: str = "recall"
     """a name of `metrics.evaluations.EVALUATIONS`: how its figures are counted"""
@@ -52,12 +54,18 @@ class GroundingDataset:
 
         `together` keeps the queries of a video next to one another, so that few batches part them.
         """
+        yield from map(self.batch, self.batch_indices(batch_size, seed=seed, drop_last=drop_last, together=together))
+
+    def batch_indices(
+        self, batch_size: int, *, seed: int | None = None, drop_last: bool = False, together: bool = False
+    ) -> Iterator[np.ndarray]:
+        """The indices (B,) of each batch that `batches` makes."""
         order = self.order(seed)
         if together:
             order = self._by_video(order)
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
         for start in range(0, stop, batch_size):
-            yield self.batch(order[start : start + batch_size])
+            yield order[start : start + batch_size]
 
     def order(self, seed: int | None) -> np.ndarray:
         """Indices of all queries: in order, or shuffled by `seed`."""
@@ -69,6 +77,11 @@ class GroundingDataset:
         for index in order:
             groups.setdefault(self.queries[index].vid, []).append(int(index))
         return np.array([index for group in groups.values() for index in group])
+
+    @cached_property
+    def longest(self) -> int:
+        """Clips of the longest video."""
+        return max(round(query.duration / self.clip_length) for query in self.queries)
 
     def subset(self, indices: Sequence[int]) -> "GroundingDataset":
         """The queries at `indices`, in that order."""
@@ -125,14 +138,14 @@ def collate(examples: Sequence[Example], clip_length: float) -> Batch:
     return Batch(queries, video, video_mask, text, text_mask, clip_length, foreground, boundaries, saliency)
 
 
-def feature_statistics(dataset: GroundingDataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation (Dv,) f32 of the clips of a split's videos, each video once.
+def feature_statistics(dataset: GroundingDataset, *, centred: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (Dv,) f32 of the clips of a split's videos, each video once, a few at a time.
 
     Meant for a model's input standardisation, fitted on train and kept with its weights. A feature that never varies
-    gets deviation 1.
+    gets deviation 1. `centred`: of each video less its own mean.
     """
-    clips = np.concatenate([dataset.videos[vid] for vid in dict.fromkeys(q.vid for q in dataset.queries)])
-    mean, deviation = clips.mean(axis=0, dtype=np.float64), clips.std(axis=0, dtype=np.float64)
+    videos = (dataset.videos[vid] for vid in dict.fromkeys(query.vid for query in dataset.queries))
+    mean, deviation = mean_and_deviation(video - video.mean(0) if centred else video for video in videos)
     deviation = np.where(deviation > 1e-8, deviation, 1.0)
     return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
 

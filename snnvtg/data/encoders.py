@@ -17,7 +17,7 @@ def find_encoder(text: str, folder: Path, queries: Sequence[Query]) -> TextEncod
     if text.startswith("clip:"):
         return clip_text(text.removeprefix("clip:"))
     if text.endswith(".txt"):
-        return GloveText(text.removeprefix("glove:"), [query.query for query in queries])
+        return GloveText(text.removeprefix("glove:"), (query.query for query in queries))
     if ":" in text:
         raise InputError(f"text {text!r}: expected {SOURCES.rpartition(',')[0]}, or an encoder's name, such as clip")
     return TextFiles(folder, queries, name=text)

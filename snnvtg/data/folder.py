@@ -1,19 +1,20 @@
 """A data set as a folder: {train,val,test}.jsonl, features/BACKBONE/{vid}.npz, and GloVe vectors beside them."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from snnvtg.data.annotations import read_annotations
+from snnvtg.data.annotations import iterate_annotations
 from snnvtg.data.arrays import most_rows
+from snnvtg.data.compact import CompactQueries, Joined, TextsOnDemand
 from snnvtg.data.dataset import DataSplits, GroundingDataset
 from snnvtg.data.encoders import find_encoder
 from snnvtg.data.features import check_source, check_widths, feature_file, join_backbones, normalise, read_features
 from snnvtg.data.layered import LayeredFeatures, check_same_layers, holds_layers
 from snnvtg.data.packed import PackedFeatures
-from snnvtg.data.text import TextEncoder
+from snnvtg.data.text import GloveText, TextEncoder
 from snnvtg.errors import InputError
 from snnvtg.records import Query
 
@@ -36,8 +37,9 @@ def load_folder(
     there. `feature_folders` (or HDF5 files): where they are instead, relative to `folder` or absolute. `text`: a GloVe
     text file (default the only glove*.txt in `folder`), another source of `find_encoder`, whose token files lie in
     features/ENCODER_text, or a function from all queries to a TextEncoder. `packed` is a folder made by
-    `pack_features`: features then stay on disk, memory-mapped, and `feature_folders` is not looked at. Features of
-    several layers (see `layered`) stay there too. Every fault is an InputError that names the file and the remedy.
+    `pack_features`: features then stay on disk, memory-mapped, queries are kept as bytes, GloVe's vectors are looked up
+    query by query, and `feature_folders` is not looked at. Features of several layers (see `layered`) stay on disk too.
+    Every fault is an InputError that names the file and the remedy.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -62,7 +64,7 @@ def load_splits(
     clip_length: float,
     feature_folders: Callable[[], Sequence[Path]],
     text: Callable[[Sequence[Query]], TextEncoder],
-    read: Callable[[Path], tuple[Query, ...]] = read_annotations,
+    read: Callable[[Path], Iterable[Query]] = iterate_annotations,
     packed: Path | str | None = None,
     backbones: Sequence[str] | None = None,
     evaluation: str = "recall",
@@ -74,8 +76,9 @@ def load_splits(
     """
     if not clip_length > 0:
         raise InputError(f"clip_length is {clip_length}; expected seconds above 0")
-    known = {path: read(path) for path in dict.fromkeys(files[split] for split in SPLITS)}
-    everything = [query for queries in known.values() for query in queries]
+    kept = tuple if packed is None else CompactQueries
+    known: dict[Path, Sequence[Query]] = {path: kept(read(path)) for path in dict.fromkeys(files[s] for s in SPLITS)}
+    everything = Joined(*known.values())
     if packed is None:
         sources = feature_folders()
         videos: Mapping[str, np.ndarray] = open_videos(everything, sources, clip_length)
@@ -94,7 +97,8 @@ def load_splits(
     datasets = {}
     for split in SPLITS:
         queries = known[files[split]]
-        datasets[split] = GroundingDataset(queries, videos, tuple(map(encoder, queries)), clip_length, evaluation)
+        texts = texts_of(queries, encoder, on_demand=packed is not None)
+        datasets[split] = GroundingDataset(queries, videos, texts, clip_length, evaluation)
     return DataSplits(
         **datasets,
         name=name,
@@ -107,6 +111,15 @@ def load_splits(
         text_marks=encoder.marks,
         num_layers=num_layers,
     )
+
+
+def texts_of(queries: Sequence[Query], encoder: TextEncoder, *, on_demand: bool) -> Sequence[np.ndarray]:
+    """The text features of queries: in memory, or, where they need no more than looking up, on demand."""
+    if not (on_demand and isinstance(encoder, GloveText)):
+        return tuple(map(encoder, queries))
+    for query in queries:
+        encoder.check(query.query, f"qid {query.qid}")
+    return TextsOnDemand(queries, encoder)
 
 
 def find_feature_folders(folder: Path, named: Sequence[Path | str] | None) -> tuple[Path, ...]:
@@ -174,7 +187,7 @@ def open_packed(queries: Sequence[Query], path: Path | str, clip_length: float) 
     missing = [vid for vid in durations if vid not in videos]
     if missing:
         raise InputError(f"{path}: does not hold video {missing[0]!r} ({len(missing)} such); pack the features again")
-    check_lengths(durations, {vid: (videos.num_clips(vid), videos.path / vid) for vid in durations}, clip_length)
+    check_lengths(durations, {vid: (videos.num_clips(vid), f"{path}/{vid}") for vid in durations}, clip_length)
     return videos
 
 
@@ -191,7 +204,7 @@ def one_duration_per_video(queries: Sequence[Query]) -> dict[str, float]:
     return durations
 
 
-def check_lengths(durations: dict[str, float], rows: dict[str, tuple[int, Path]], clip_length: float) -> None:
+def check_lengths(durations: dict[str, float], rows: dict[str, tuple[int, Path | str]], clip_length: float) -> None:
     """InputError where rows × clip_length disagrees with a duration by more than 2 clips and a tenth of it.
 
     Says which clip length fits where the whole folder is off, and which file is where a single one is.

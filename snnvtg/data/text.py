@@ -62,20 +62,20 @@ class GloveText:
 
     def __init__(self, path: Path | str, texts: Iterable[str]):
         self.path = Path(path)
-        tokens = [tokenise(text) for text in texts]
-        wanted = {part for token in set().union(*tokens) for part in (token, *token.split("-"))}
+        counts = Counter(token for text in texts for token in tokenise(text))
+        wanted = {part for token in counts for part in (token, *token.split("-"))}
         self.vectors, self.width, self.digest = read_glove(self.path, wanted)
-        self.unknown: dict[str, int] = {}
-        known = [self._words(token) for line in tokens for token in line]
+        self.unknown = {token: times for token, times in counts.items() if not self._known(token)}
+        total = sum(times * len(self._words(token)) for token, times in counts.items())
         missed = sum(self.unknown.values())
-        if 2 * missed > len(known):
+        if 2 * missed > total:
             example = next(iter(self.unknown))
             raise InputError(
-                f"{self.path}: knows {len(known) - missed} of {len(known)} query words (not {example!r}); "
+                f"{self.path}: knows {total - missed} of {total} query words (not {example!r}); "
                 "name the vectors that belong to these queries"
             )
-        counts = Counter(word for line in tokens for word in line if word in self.vectors)
-        common = sorted(counts, key=lambda word: (-counts[word], word))[:MARKED_WORDS]
+        read = [token for token in counts if token in self.vectors]
+        common = sorted(read, key=lambda word: (-counts[word], word))[:MARKED_WORDS]
         self.marks = {word: hashlib.sha256(self.vectors[word].tobytes()).hexdigest()[:16] for word in common}
 
     def __call__(self, query: Query) -> np.ndarray:
@@ -84,20 +84,24 @@ class GloveText:
 
     def encode(self, text: str, place: str = "query") -> np.ndarray:
         """Token features of a raw text; `place` goes into the message."""
-        words = [word for token in tokenise(text) for word in self._words(token)]
-        if not words:
-            raise InputError(f"{place}: no word in {text!r}; expected a sentence")
+        self.check(text, place)
         zero = np.zeros(self.width, dtype=np.float32)
+        words = [word for token in tokenise(text) for word in self._words(token)]
         return np.stack([self.vectors.get(word, zero) for word in words])
+
+    def check(self, text: str, place: str = "query") -> None:
+        """InputError where a raw text has no word at all; `place` goes into the message."""
+        if not _TOKEN.search(text.lower()):
+            raise InputError(f"{place}: no word in {text!r}; expected a sentence")
+
+    def _known(self, token: str) -> bool:
+        return any(word in self.vectors for word in self._words(token))
 
     def _words(self, token: str) -> list[str]:
         if token in self.vectors:
             return [token]
         parts = token.split("-")
-        if len(parts) > 1 and any(part in self.vectors for part in parts):
-            return parts
-        self.unknown[token] = self.unknown.get(token, 0) + 1
-        return [token]
+        return parts if any(part in self.vectors for part in parts) else [token]
 
 
 def read_glove(path: Path, wanted: set[str]) -> tuple[dict[str, np.ndarray], int, str]:

@@ -1,7 +1,10 @@
 """What the ledger writes down: one record for each operation executed, and the sums over them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
+from struct import Struct
 
 import numpy as np
 import pandas as pd
@@ -66,8 +69,7 @@ class OpRecord:
     driven_by: str = ""
     dense_since: str = ""
     shared: bool = False
-    _key: tuple | None = field(default=None, repr=False, compare=False)
-    _row: np.ndarray | None = field(default=None, repr=False, compare=False)
+    _row: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def is_neuron(self) -> bool:
@@ -75,133 +77,51 @@ class OpRecord:
         return self.op == "lif"
 
     @property
-    def key(self) -> tuple:
-        """Records with one key are added up by `compact`."""
-        if self._key is None:
-            self._key = self._told_apart()
-        return self._key
-
-    def _told_apart(self) -> tuple:
-        return (
-            self.module,
-            self.op,
-            self.width,
-            self.phase,
-            self.num_timesteps,
-            self.spike_operands,
-            self.priced,
-            self.driven_by,
-            self.dense_since,
-            *self.counts,
-        )
-
-    def copy(self) -> "OpRecord":
-        """One to add to."""
-        made = OpRecord.__new__(OpRecord)  # dataclasses.replace takes four times as long
-        for name in OpRecord.__slots__:
-            setattr(made, name, getattr(self, name))
-        made.counts, made.shared, made._row = dict(self.counts), False, None
-        return made
-
-    @property
-    def row(self) -> np.ndarray:
-        """What `totals_of` adds up: effective counts, dense MACs and ACs, updates, biases, bytes, neurons' counts."""
-        if self._row is not None:
-            return self._row
-        counts = self.counts
-        effective = tuple(counts[kind][0] if kind in counts else 0 for kind in KINDS)
-        row = np.array(
-            [
-                *effective,
-                counts["mac"][1] if "mac" in counts else 0,
-                counts["ac"][1] if "ac" in counts else 0,
-                self.outputs if self.is_neuron else 0,
-                counts["add"][0] if "ac" in counts and "add" in counts else 0,
-                *(self.weight_bytes, self.bias_bytes, self.read_bytes, self.written_bytes, self.state_bytes),
-                *(effective if self.is_neuron else NOTHING),
-            ]
-        )
-        if self.shared:
-            self._row = row
-        return row
-
-    def absorb(self, other: "OpRecord", times: int = 1) -> None:
-        """Add the counts of a record with the same key, so many times."""
-        for kind, (effective, dense) in other.counts.items():
-            before = self.counts[kind]
-            self.counts[kind] = before[0] + times * effective, before[1] + times * dense
-        # spelled out: a loop over SUMMED takes five times as long, and this runs for every operation
-        self.weight_bytes += times * other.weight_bytes
-        self.bias_bytes += times * other.bias_bytes
-        self.read_bytes += times * other.read_bytes
-        self.written_bytes += times * other.written_bytes
-        self.state_bytes += times * other.state_bytes
-        self.table_bytes += times * other.table_bytes
-        self.spikes_in += times * other.spikes_in
-        self.spikes_out += times * other.spikes_out
-        self.dense_in += times * other.dense_in
-        self.outputs += times * other.outputs
-        self.calls += times * other.calls
-        self.hidden += times * other.hidden
+    def row(self) -> bytes:
+        """The record in numbers, as in ROW. Once it was asked for, the record does not change any more."""
+        if self._row is None:
+            counts = self.counts
+            number = _numbers.setdefault((*_alike(self), *counts), len(_numbers))
+            added = counts["add"][0] if "ac" in counts and "add" in counts else 0
+            pairs = chain.from_iterable([counts.get(kind, NONE) for kind in KINDS])
+            self._row = _packed(number, self.is_neuron, added, *_summed(self), *pairs)
+        return self._row
 
 
 BYTES = ("weight_bytes", "bias_bytes", "read_bytes", "written_bytes", "state_bytes")
 SUMMED = (*BYTES, "table_bytes", "spikes_in", "spikes_out", "dense_in", "outputs", "calls", "hidden")
+ALIKE = ("module", "op", "width", "phase", "num_timesteps", "spike_operands", "priced", "driven_by", "dense_since")
+_summed, _alike = attrgetter(*SUMMED), attrgetter(*ALIKE)
+ROW = ("number", "is_neuron", "spike_bias_adds", *SUMMED, *(f"{kind}{of}" for kind in KINDS for of in ("", " dense")))
+_packed = Struct(f"{len(ROW)}q").pack
+_numbers: dict[tuple, int] = {}  # records with one number are added up by `compact`; they differ in their counts only
 
 
-class RecordSums:
-    """Records that differ in their counts only, added up; the order is that of first appearance.
-
-    A shared record is only counted as it comes by again, and multiplied when the sums are asked for.
-    """
-
-    def __init__(self):
-        self._like: dict[tuple, OpRecord] = {}
-        self._shared: dict[int, tuple[OpRecord, OpRecord]] = {}  # by id: itself, and where it is added up
-        self._again: dict[int, int] = {}
-
-    def add(self, records: Iterable[OpRecord]) -> None:
-        """Add these to the sums."""
-        again = self._again
-        for record in records:
-            if record.shared:
-                if (number := id(record)) in again:
-                    again[number] += 1
-                    continue
-                self._shared[number] = record, self._added(record)
-                again[number] = 0
-            else:
-                self._added(record)
-        if len(again) > MOST_SHARED:
-            self.settle()
-
-    def _added(self, record: OpRecord) -> OpRecord:
-        known = self._like.get(record.key)
-        if known is None:
-            self._like[record.key] = known = record.copy()
-        else:
-            known.absorb(record)
-        return known
-
-    def settle(self) -> list[OpRecord]:
-        """The sums so far."""
-        for number, times in self._again.items():
-            if times:
-                record, known = self._shared[number]
-                known.absorb(record, times)
-        self._shared.clear()
-        self._again.clear()
-        return list(self._like.values())
+def rows_of(records: Sequence[OpRecord]) -> np.ndarray:
+    """The records in numbers, (records, ROW)."""
+    return np.frombuffer(b"".join([record.row for record in records]), dtype=np.int64).reshape(-1, len(ROW))
 
 
-MOST_SHARED = 16384
-
-
-def compact(records: Iterable[OpRecord]) -> list[OpRecord]:
+def compact(records: Sequence[OpRecord]) -> list[OpRecord]:
     """Add up records that differ in their counts only; the order is that of first appearance."""
-    sums = RecordSums()
-    sums.add(records)
-    return sums.settle()
+    if not records:
+        return []
+    rows = rows_of(records)
+    order = np.argsort(rows[:, 0], kind="stable")
+    starts = np.unique(rows[order, 0], return_index=True)[1]
+    sums, members = np.add.reduceat(rows[order], starts), np.split(order, starts[1:])
+    return [_added_up(records, members[n], sums[n].tolist()) for n in np.argsort(order[starts])]
+
+
+def _added_up(records: Sequence[OpRecord], members: np.ndarray, sums: list[int]) -> OpRecord:
+    """The sum of `members`, positions of records that are alike."""
+    first, (amounts, pairs) = records[members[0]], (sums[3 : 3 + len(SUMMED)], iter(sums[3 + len(SUMMED) :]))
+    found, counts = dict(zip(KINDS, zip(pairs, pairs, strict=True), strict=True)), {}
+    for kind in first.counts:
+        # a kind of the user's own has no column
+        counts[kind] = found.get(kind) or tuple(np.sum([records[i].counts[kind] for i in members], 0).tolist())
+    alike = dict(zip(ALIKE, _alike(first), strict=True))
+    return OpRecord(counts=counts, **alike, **dict(zip(SUMMED, amounts, strict=True)))
 
 
 @dataclass
@@ -286,26 +206,24 @@ class Account:
 COLUMNS = ("module", "op", "phase", "width", "num_timesteps", *SUMMED, "priced", "driven_by", "dense_since")
 
 
-def totals_of(records: Iterable[OpRecord]) -> dict[str, int]:
+def totals_of(records: Sequence[OpRecord]) -> dict[str, int]:
     """Sums by kind (zeros of spike tensors skipped), dense counts of MACs and ACs, bytes.
 
     `neuron_mul`, `neuron_add`, … are the operations of neuron updates, of the kinds that they have.
     """
-    rows = [record.row for record in records]
-    columns = np.concatenate(rows).reshape(len(rows), WIDTH).sum(0).tolist() if rows else [0] * WIDTH
-    effective, neurons = columns[: len(KINDS)], columns[-len(KINDS) :]
-    mac, ac, updates, bias_adds, *carried = columns[len(KINDS) : -len(KINDS)]
+    rows = rows_of(records)
+    sums = dict(zip(ROW, rows.sum(0).tolist(), strict=True))
+    neurons = dict(zip(ROW, rows[rows[:, 1] == 1].sum(0).tolist(), strict=True))
     return {
-        **{NAMES.get(kind, kind): count for kind, count in zip(KINDS, effective, strict=True)},
-        "acs_dense": ac,
-        "macs_dense": mac + ac,
-        "neuron_updates": updates,
-        **{f"neuron_{kind}": count for kind, count in zip(KINDS, neurons, strict=True) if count},
-        "spike_bias_adds": bias_adds,
-        **dict(zip(BYTES, carried, strict=True)),
+        **{NAMES.get(kind, kind): sums[kind] for kind in KINDS},
+        "acs_dense": sums["ac dense"],
+        "macs_dense": sums["mac dense"] + sums["ac dense"],
+        "neuron_updates": neurons["outputs"],
+        **{f"neuron_{kind}": neurons[kind] for kind in KINDS if neurons[kind]},
+        "spike_bias_adds": sums["spike_bias_adds"],
+        **{name: sums[name] for name in BYTES},
     }
 
 
-WIDTH = 2 * len(KINDS) + 4 + len(BYTES)
-NOTHING = (0,) * len(KINDS)
+NONE = (0, 0)
 NAMES = {"mac": "macs", "ac": "synops"}

@@ -64,7 +64,7 @@ def _collect(values: Any, found: list[Tensor]) -> None:
         for value in values.values():
             _collect(value, found)
     else:
-        for name in _fields(type(values)):
+        for name in fields_of(type(values)):
             _collect(getattr(values, name), found)
 
 
@@ -72,7 +72,8 @@ PLAIN = (str, int, float, type(None))
 
 
 @cache
-def _fields(cls: type) -> tuple[str, ...]:
+def fields_of(cls: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields; of another class none."""
     return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
 
 

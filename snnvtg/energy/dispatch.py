@@ -14,6 +14,7 @@ from snnvtg.energy.operators import OPERATORS, UNKNOWN, Operator
 from snnvtg.energy.rules import Rule
 
 aten = torch.ops.aten
+SEQUENCES = (tuple, list)
 BINDINGS: dict[Any, Callable] = {
     aten.view.default: Tensor.view,
     aten.t.default: torch.t,
@@ -31,6 +32,14 @@ BINDINGS: dict[Any, Callable] = {
     aten.addmm.default: torch.addmm,
     aten.mul.Tensor: torch.mul,
     aten.add.Tensor: torch.add,
+    aten.sub.Tensor: torch.sub,
+    aten.div.Tensor: torch.div,
+    aten.native_layer_norm.default: torch.native_layer_norm,
+    aten._softmax.default: torch._softmax,
+    aten.convolution.default: torch.convolution,
+    aten.cat.default: torch.cat,
+    aten.stack.default: torch.stack,
+    **{getattr(aten, name).default: getattr(torch, name) for name in "exp neg relu rsqrt sin cos bitwise_not".split()},
 }
 """the same operation by torch's own binding, which reads its arguments faster"""
 
@@ -155,7 +164,7 @@ def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
     for value in values:
         if isinstance(value, Tensor):
             yield value
-        elif isinstance(value, tuple | list):
+        elif isinstance(value, SEQUENCES):
             yield from (v for v in value if isinstance(v, Tensor))
 
 

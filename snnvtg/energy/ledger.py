@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ from snnvtg.energy.neurons import NeuronKind, as_kinds
 from snnvtg.energy.origin import NOWHERE, ZERO_WEIGHT, Mark, Origin
 from snnvtg.energy.per_query import QueryAccounts, one_by_one
 from snnvtg.energy.provenance import Provenance
-from snnvtg.energy.recall import recalled
+from snnvtg.energy.recall import recalling
 from snnvtg.energy.recording import Recorder
 from snnvtg.energy.rules import Rule
 from snnvtg.energy.rules.backward import leaf_op_backward
@@ -124,7 +124,7 @@ class Ledger(Account):
             stack.enter_context(observe(self._leaf_op))
             self._dispatched = stack.enter_context(Dispatched(self._recorder.operation, self._before, self.rules))
             if not self.rules:
-                self._running.recall = partial(recalled, self)
+                stack.enter_context(recalling(self))
             self._open = stack.pop_all()
         return self
 
@@ -182,8 +182,7 @@ class Ledger(Account):
         if differentiated:
             args, kwargs = mark_backward((args, kwargs), self._leave_backward)
         out = function(*args, **kwargs)
-        arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
-        records = self._leaf_records(name, arguments, out)
+        records = self._leaf_records(name, function, args, kwargs, out)
         for record in records:
             if record.op in ("lif", "encode"):
                 self.findings.neuron(record.op, record.spikes_out)
@@ -191,13 +190,14 @@ class Ledger(Account):
                 self.keep(record)
         return mark_backward(out, lambda: self._enter_backward(records)) if differentiated else out
 
-    def _leaf_records(self, name: str, arguments: dict, out: Any) -> list[OpRecord]:
+    def _leaf_records(self, name: str, function: Callable, args: tuple, kwargs: dict, out: Any) -> list[OpRecord]:
         """The records of a leaf operation; those that follow from shapes are looked up where they were seen before."""
         where, phase = self.provenance.where, self._phase()
-        shapes = shapes_of(arguments.values()) if name in BY_SHAPE else None
-        key = (name, where, phase, tuple(arguments), shapes)
+        shapes = shapes_of((*args, *kwargs.values())) if name in BY_SHAPE else None
+        key = (name, where, phase, len(args), *kwargs, shapes)
         if shapes is not None and key in _leaves:
             return _leaves[key]
+        arguments = dict(zip(_parameters(getattr(function, "__wrapped__", function)), args, strict=False)) | kwargs
         records = list(LEAF_OPS[name](arguments, out, self.provenance))
         for record in records:
             record.module, record.phase, record.shared = where, phase, shapes is not None

@@ -13,7 +13,6 @@ from snnvtg.energy.findings import Findings
 from snnvtg.energy.neurons import NeuronKind, kind_of
 from snnvtg.energy.origin import NOWHERE, Mark
 from snnvtg.energy.provenance import Provenance
-from snnvtg.energy.recall import is_plain
 from snnvtg.energy.rules.leaf_ops import library_neuron
 
 
@@ -28,8 +27,7 @@ class Running(NamedTuple):
 class RunningModules:
     """The path of modules from the outermost to the innermost; neurons are marked and handed to `write` as they end.
 
-    Modules outside the model, such as neurons in a list, are watched too; they go by the name of their class. `recall`,
-    where there is one, runs the plain modules of recall.py.
+    Modules outside the model, such as neurons in a list, are watched too; they go by the name of their class.
     """
 
     def __init__(
@@ -49,7 +47,6 @@ class RunningModules:
         self.starts = 0
         self.hides = False  # element-wise operations are a neuron's, counted by its formula
         self.looks_away = False  # a leaf operation runs, whatever it is made of
-        self.recall: Callable[[Callable, nn.Module, Tensor], Tensor] | None = None
         self._names = {id(module): name for name, module in model.named_modules()}
         self._kinds: dict[type, NeuronKind | None] = {}
 
@@ -63,8 +60,7 @@ class RunningModules:
             self._enter(module, args)
             out = None
             try:
-                known = self.recall and is_plain(module, args, kwargs)
-                out = self.recall(call, module, args[0]) if known else call(module, *args, **kwargs)
+                out = call(module, *args, **kwargs)
                 return out
             finally:
                 self._leave(module, out)

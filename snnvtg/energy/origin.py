@@ -17,7 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-Mark = IntEnum("Mark", ["SPIKE", "QUIET", "MASK", "WEIGHT", "ZERO", "EMPTY", "SUM"])
+
+class Mark(IntEnum):
+    """What entries are, see above."""
+
+    SPIKE, QUIET, MASK, WEIGHT, ZERO, EMPTY, SUM = range(1, 8)
+    __hash__ = int.__hash__  # an enum's own is Python's, and a ledger looks marks up in sets all the time
+
+
 BINARY = frozenset({Mark.SPIKE, Mark.QUIET, Mark.MASK})
 COMPLEMENT = {Mark.SPIKE: Mark.QUIET, Mark.QUIET: Mark.SPIKE, Mark.MASK: Mark.MASK}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils._python_dispatch import _disable_current_modes
 
-from snnvtg.energy.account import Account, OpRecord, RecordSums, totals_of
+from snnvtg.energy.account import Account, OpRecord, compact, totals_of
 from snnvtg.records import Batch
 
 
@@ -14,25 +14,32 @@ class QueryAccounts(Account):
     """Sums over queries: `records` added up, `queries` the totals of each; `mean` is per query."""
 
     def __init__(self):
-        self._sums = RecordSums()
+        self._records: list[OpRecord] = []
         self.queries: list[dict[str, int]] = []
         self.batch_size = 1
 
     @property
     def records(self) -> list[OpRecord]:
         """Records added up over all queries."""
-        return self._sums.settle()
+        self._records = compact(self._records)
+        return self._records
 
     def take(self, account: Account) -> None:
         """Move what `account` has recorded since the last call into one more query."""
         self.queries.append(totals_of(account.phase("forward")))
-        self._sums.add(account.records)
+        self._records += account.records
         account.records = []
+        if len(self._records) > MOST_APART:
+            self._records = compact(self._records)
 
     @property
     def mean(self) -> dict[str, float]:
         """`totals` divided by the number of queries."""
         return {name: total / max(len(self.queries), 1) for name, total in self.totals.items()}
+
+
+MOST_APART = 16384
+"""records beyond these are added up: memory does not grow with the number of queries"""
 
 
 def one_by_one(inputs: Iterable[Any]) -> Iterator[Any]:

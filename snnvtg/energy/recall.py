@@ -1,14 +1,15 @@
-"""nn.Linear on numbers: seen once through its operations, then looked up by shapes and origins.
+"""F.linear on numbers: seen once through its operations, then looked up by shapes and origins.
 
 Torch dispatches four operations for one product, three of them views. Looking on at each costs more than the product.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as everywhere
+from torch.nn import functional
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.dispatch import unseen
@@ -30,42 +31,55 @@ MOST_RECALLED = 16384
 _recalled: dict[tuple, Recalled] = {}
 
 
-def is_plain(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> bool:
-    """Whether a call is nn.Linear of a tensor, without gradients, hooks or anybody else looking on."""
-    if type(module) is not nn.Linear or kwargs or len(args) != 1 or type(args[0]) is not Tensor:
-        return False
-    return not (
+@contextmanager
+def recalling(ledger: "Ledger") -> Iterator[None]:
+    """Every call of F.linear passes here within the block, nn.Linear's too."""
+    linear = functional.linear
+
+    def looked_up(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        if is_plain(input, weight, bias):
+            return recalled(ledger, linear, input, weight, bias)
+        return linear(input, weight, bias)
+
+    functional.linear = looked_up
+    try:
+        yield
+    finally:
+        functional.linear = linear
+
+
+def is_plain(*tensors: Tensor | None) -> bool:
+    """Whether these are torch's own tensors, without gradients, and one ledger alone looks on."""
+    return OWN.issuperset(map(type, tensors)) and not (
         torch.is_grad_enabled()
-        or "forward" in module.__dict__
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or everywhere._global_forward_hooks
-        or everywhere._global_forward_pre_hooks
         or torch._C._is_any_autocast_enabled()
         or torch._C._len_torch_dispatch_stack() != 1
+        or torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.Python)
         or torch._C._len_torch_function_stack()
+        or torch._C._functorch.peek_interpreter_stack()
+        or torch._C._current_graph_task_id() != -1
     )
 
 
-def recalled(ledger: "Ledger", call: Callable, module: nn.Linear, x: Tensor) -> Tensor:
-    """`call(module, x)`, its record written to the ledger."""
-    parameters, origin_of = module._parameters, ledger.provenance.origin
-    weight, bias = parameters["weight"], parameters["bias"]
-    origins = (origin_of(x), origin_of(weight), *(() if bias is None else (origin_of(bias),)))
-    if not x.is_contiguous() or any(o.mark in SEEN or o.pending is not None for o in origins):
-        return call(module, x)
-    ids = tuple(map(id, origins))
-    key = (*ledger.place(), x.shape, x.dtype, weight.shape, weight.stride(), ids)
+OWN = frozenset({Tensor, nn.Parameter, type(None)})
+
+
+def recalled(ledger: "Ledger", linear: Callable, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`linear(x, weight, bias)`, its record written to the ledger."""
+    origin_of = ledger.provenance.origin
+    origins = tuple(map(origin_of, (x, weight) if bias is None else (x, weight, bias)))
+    key = (*ledger.place(), x.shape, x.stride(), x.dtype, weight.shape, weight.stride(), *map(id, origins))
     found = _recalled.get(key)
     if found is not None:
         with unseen():
-            out = call(module, x)
+            out = linear(x, weight, bias)
         ledger.provenance.set(out, found.result)
         ledger.keep(found.record)
         return out
     before = len(ledger.records)
-    out = call(module, x)
-    if len(ledger.records) == before + 1 and ledger.records[-1].shared:
+    out = linear(x, weight, bias)
+    numbers = not any(origin.mark in SEEN or origin.pending is not None for origin in origins)
+    if numbers and len(ledger.records) == before + 1 and ledger.records[-1].shared:
         if len(_recalled) >= MOST_RECALLED:
             _recalled.clear()
         _recalled[key] = Recalled(ledger.records[-1], origin_of(out), origins)

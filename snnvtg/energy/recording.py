@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
 from snnvtg.energy.bounds import most_operations
-from snnvtg.energy.dispatch import Operation, stored_bytes, tensors_in, unseen
+from snnvtg.energy.dispatch import SEQUENCES, Operation, stored_bytes, tensors_in, unseen
 from snnvtg.energy.findings import Findings
 from snnvtg.energy.modules import RunningModules
 from snnvtg.energy.origin import BINARY, MASK, NOWHERE, WEIGHT, Mark, Origin
@@ -70,7 +70,7 @@ class Recorder:
             key += [result.shape for result in results]
         if facts.cancels and isinstance(args[1], Tensor) and args[0].data_ptr() == args[1].data_ptr():
             holds = UNKNOWN  # x − x is zero
-        if not facts.repeats or (holds and not self._is_repeatable(facts, holds, args, kwargs)):
+        if not facts.repeats or holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
             with unseen():
                 self._new(facts, args, kwargs, out, results)
             return
@@ -78,7 +78,10 @@ class Recorder:
         known = facts.seen.get(whole)
         if known is None:
             with unseen():
-                self._remember(facts, whole, args, kwargs, out, results)
+                if holds and any(operand.numel() == 1 for operand in _operands(facts, args, kwargs)):
+                    self._new(facts, args, kwargs, out, results)  # a one-element factor is told apart by its memory
+                else:
+                    self._remember(facts, whole, args, kwargs, out, results)
             return
         if known.results is not None:
             for result, origin in zip(results, known.results, strict=True):
@@ -120,19 +123,12 @@ class Recorder:
                     holds = UNKNOWN
                 elif not value.is_contiguous():  # an expanded axis is one entry of memory
                     key.append(value.stride())
-            elif isinstance(value, tuple | list):
+            elif isinstance(value, SEQUENCES):
                 key.append(len(value))
                 holds = max(holds, self._describe(value, key))
             else:
                 key.append(value)
         return holds
-
-    @staticmethod
-    def _is_repeatable(facts: Operation, holds: int, args: tuple, kwargs: dict) -> bool:
-        """Whether binary operands are met by their shape alone: no spikes counted, no one-element factor told apart."""
-        if holds == UNKNOWN or (holds == SPIKES and facts.reads_spikes):
-            return False
-        return all(operand.numel() != 1 for operand in _operands(facts, args, kwargs))
 
     def _new(self, facts: Operation, args: tuple, kwargs: dict, out: Any, results: Sequence) -> OpRecord | None:
         """Count an operation that was not seen before, or not alike."""

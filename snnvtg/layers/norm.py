@@ -3,11 +3,14 @@
 import torch
 from torch import Tensor, nn
 
+from snnvtg.layers.shares import summed
+
 
 class MaskedBatchNorm(nn.Module):
     """Batch normalisation over the channels of (..., B, M, C), statistics over the valid positions only.
 
-    Eq. 5 names no dimension: channels, with T, B and M as samples, is the choice of every spiking transformer.
+    Eq. 5 names no dimension: channels, with T, B and M as samples, is the choice of every spiking transformer. Where
+    processes read a batch in shares (`layers.shares`), the statistics are of the whole batch.
     """
 
     def __init__(self, num_channels: int, eps: float = 1e-5, momentum: float = 0.1):
@@ -34,12 +37,12 @@ class MaskedBatchNorm(nn.Module):
 
     def _batch_statistics(self, x: Tensor, valid_mask: Tensor) -> tuple[Tensor, Tensor]:
         samples = x.float().reshape(-1, valid_mask.numel(), x.shape[-1])
-        count = valid_mask.sum() * samples.shape[0]
+        count = summed(valid_mask.sum() * samples.shape[0])
         # a product with the mask's weights reads x once and makes no masked copy of it
         share = (valid_mask.flatten() / count).float().expand(samples.shape[0], 1, -1)
         with torch.autocast(x.device.type, enabled=False):  # statistics in float32, mixed precision or not
-            mean = (share @ samples).sum((0, 1))
-            var = (share @ (samples - mean).square()).sum((0, 1))
+            mean = summed((share @ samples).sum((0, 1)))
+            var = summed((share @ (samples - mean).square()).sum((0, 1)))
         with torch.no_grad():
             unbiased = var * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean, self.momentum)

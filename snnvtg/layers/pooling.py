@@ -16,5 +16,6 @@ class AttentivePooling(nn.Module):
 
     def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:
         """x (B, M, C), valid_mask (B, M) -> (B, 1, C)."""
-        logits = self.score(x).squeeze(-1).masked_fill(~valid_mask, torch.finfo(x.dtype).min)
+        logits = self.score(x).squeeze(-1)  # under autocast of another type than x
+        logits = logits.masked_fill(~valid_mask, torch.finfo(logits.dtype).min)
         return torch.bmm(logits.softmax(-1).unsqueeze(1), x)

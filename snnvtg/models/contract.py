@@ -5,6 +5,9 @@
     losses(output, batch)    named loss terms, weighted; their sum is trained
     predict(output, batch)   windows and saliency of every query
 
+Where a batch is read in shares, on several devices or one after another, `forward` is `forward_share` of each share and
+`forward_joint` of what they gave; `losses` always sees the whole batch.
+
 `needs` says what data the model asks for. A model from outside the package is a subclass in a module of its own, named
 on the command line as `--model my_package.my_model:MyModel`.
 """
@@ -91,6 +94,21 @@ class GroundingModel(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> Any:
         """The output for a batch; its values under padding are meaningless."""
+
+    def forward_share(self, share: Batch) -> Any:
+        """What of `forward` reads every sample by itself, of some queries of a batch; all by default.
+
+        Only what `losses` reads need be in it, for it is sent to every device. See `models.shares` for where it holds
+        the samples. Statistics over the batch are summed (`layers.shares.summed`), as `MaskedBatchNorm` does.
+        """
+        return self(share)
+
+    def forward_joint(self, parts: Any, batch: Batch) -> Any:
+        """The output for the whole batch from what `forward_share` gave for all of it; just that by default.
+
+        For a network that compares the samples of a batch with one another.
+        """
+        return parts
 
     @abstractmethod
     def losses(self, output: Any, batch: Batch) -> dict[str, Tensor]:

@@ -13,6 +13,10 @@ class TrainingConfig:
 
     epochs: int = 100
     batch_size: int = 64
+    """queries of an optimiser step, of all devices together"""
+    accumulate: int = 1
+    """into how many pieces a batch is cut that are read one after the other, each twice: memory for time. The losses
+    are of the whole batch; batch statistics of each piece alone, so that a model with them trains a little otherwise"""
     learning_rate: float = 4e-4
     weight_decay: float = 1e-4
     optimiser: Literal["adam", "adamw"] = "adam"
@@ -33,6 +37,10 @@ class TrainingConfig:
         for name, most in (("epochs", 10**6), ("batch_size", 10**6)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name}: expected a number from 1 to {most}, got {getattr(self, name)}")
+        if not 1 <= self.accumulate <= self.batch_size:
+            raise InputError(
+                f"accumulate: expected a number from 1 to batch_size {self.batch_size}, got {self.accumulate}"
+            )
         for name in ("learning_rate", "gradient_clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name}: expected a finite number above 0, got {getattr(self, name)}")

@@ -17,6 +17,7 @@ from snnvtg.errors import InputError
 from snnvtg.reporting import write_csv
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.engine import run_sweeps
+from snnvtg.sweeps.request import awaited
 from snnvtg.sweeps.results import KEY, QUERY_KEY, SweepTable
 from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
 from snnvtg.sweeps.trial import Trial
@@ -28,14 +29,17 @@ TAKEN_ONCE = ("row", "model", "seed", "data", "split", "recipe", "run", "seconds
 def run_over_folds(
     sweeps: Sequence[Sweep], base: Trial, paths: Sequence[Path], folds: int, **pool: Any
 ) -> list[SweepTable]:
-    """Run the sweeps on each fold (tables in `folds/` beside `paths`), then write the pooled table at each path."""
+    """Run the sweeps on each fold (tables in `folds/` beside `paths`), then write the pooled table at each path.
+
+    Where a cluster is still at some of the models, nothing is pooled yet.
+    """
     if base.inference.split != "test":
         raise InputError(f"--split {base.inference.split}: over folds, models are measured on the fold held out")
     whole, tables = base.data.load().name, []
     for fold in range(folds):
         held_out = replace(base, data=replace(base.data, fold=fold, folds=folds, fold_over="all"))
         tables += run_sweeps(sweeps, held_out, [_of_fold(path, fold) for path in paths], **pool)
-    for path in paths:
+    for path in paths if not awaited(tables) else ():
         pooled([_of_fold(path, fold) for fold in range(folds)], path, data=whole)
     return tables
 

@@ -2,23 +2,27 @@
 
 import math
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 from tqdm import tqdm
 
 from snnvtg import memory
 from snnvtg.claims import claimed, remove_leftovers
 from snnvtg.data import DataSplits
+from snnvtg.data.loading import Loader
 from snnvtg.errors import InputError
 from snnvtg.models import GroundingModel, Recipe
-from snnvtg.neurons import LIF
+from snnvtg.records import Batch
 from snnvtg.training.augment import drop_words
 from snnvtg.training.checkpoint import Checkpoint, load_checkpoint
 from snnvtg.training.evaluation import evaluate, evaluation_of
+from snnvtg.training.optimisation import Optimisation
+from snnvtg.training.parallel import Processes, others_lost
+from snnvtg.training.step import Step, weights_alike
 from snnvtg.training.watching import Terms, Watcher
 
 
@@ -31,13 +35,18 @@ def train(
     device: str = "cpu",
     quiet: bool = False,
     watch: Watcher | None = None,
+    loaders: int = 0,
 ) -> Checkpoint:
     """Train a model and return its best epoch by the validation metric `training.select_on`.
 
     With a `folder`, `last.pt` is written after every epoch and `best.pt` at every new best; a run that finds its own
     `last.pt` there resumes from it, and ends with the figures of an uninterrupted run (exactly so on CPU). InputError
     where another run is training there. On a CPU the process keeps the memory it frees from then on
-    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure.
+    (`snnvtg.memory.keep_freed_memory`). `watch` is told of every epoch (`training.live`), and changes no figure, nor do
+    `loaders`, processes that make the batches ahead of time.
+
+    Where torch's process group is there (`training.parallel.launched`), its processes train one model together, as one
+    would with the same `batch_size`; every process gets the checkpoint.
 
     >>> import snnvtg
     >>> data = snnvtg.load_data(synthetic=snnvtg.SyntheticConfig(num_train=8, num_val=4, num_test=4))
@@ -46,34 +55,40 @@ def train(
     >>> checkpoint.progress["best_epoch"], sorted(evaluate(checkpoint.build(), data.val)[0])
     (1, ['R1@0.3', 'R1@0.5', 'R1@0.7', 'mIoU'])
     """
-    config = recipe.training
+    config, processes = recipe.training, Processes.here()
     if config.precision == "bf16" and device == "cpu":
         raise InputError("precision: bf16 needs a GPU (--device cuda); use float32 on a CPU")
     if device == "cpu":
         memory.keep_freed_memory()
-    run = _Run(recipe, data, seed, device, watch)
-    if folder is None:
-        return _trained(run, None, quiet)
-    with claimed(folder / "last.pt"):
-        remove_leftovers(folder / "best.pt")
-        if (folder / "last.pt").is_file():
-            run.restore(load_checkpoint(folder / "last.pt", recipe.model_class), folder / "last.pt")
-        return _trained(run, folder, quiet)
+    with others_lost(processes), Loader(data.train, config.batch_size, loaders) as loader, ExitStack() as stack:
+        processes.agree((recipe, data.checksum, seed), "settings, data or seed")
+        run = _Run(recipe, data, seed, device, loader, watch, processes)
+        if folder is not None:
+            saved = processes.first(lambda: _claimed(folder, recipe, stack))
+            if saved is not None:
+                run.restore(saved, folder / "last.pt")
+        return _trained(run, folder, quiet or not processes.is_first)
+
+
+def _claimed(folder: Path, recipe: Recipe, stack: ExitStack) -> Checkpoint | None:
+    """What an earlier run left in the folder, which is this run's until `stack` ends."""
+    stack.enter_context(claimed(folder / "last.pt"))
+    remove_leftovers(folder / "best.pt")
+    last = folder / "last.pt"
+    return load_checkpoint(last, recipe.model_class) if last.is_file() else None
 
 
 def _trained(run: "_Run", folder: Path | None, quiet: bool) -> Checkpoint:
-    """Every epoch that is left, each written to `folder`: first a new best, so that the last epoch never lacks it."""
+    """Every epoch that is left, each written to `folder`."""
     shown = {"initial": run.epoch, "total": run.config.epochs, "leave": False, "desc": "training", "unit": "epoch"}
     # `disable` is not given where it need not be: what the environment says of it (--quiet) would not count
     shown |= {"disable": True} if quiet or not sys.stderr.isatty() else {}
     with tqdm(range(run.epoch, run.config.epochs), **shown) as epochs:
         for _ in epochs:
-            figures = run.one_epoch()
+            figures = run.one_epoch() | {"waiting for data": run.loader.waiting}
             epochs.set_postfix_str(" · ".join(f"{name} {value:.3g}" for name, value in figures.items()))
             if folder is not None:
-                if run.best_epoch == run.epoch:
-                    run.checkpoint().save(folder / "best.pt")
-                run.checkpoint(resumable=True).save(folder / "last.pt")
+                run.processes.first(lambda: run.write(folder))
     return run.checkpoint()
 
 
@@ -84,22 +99,27 @@ _RESUMED = {"seed", "epoch", "best_epoch", "history", "step", "optimiser", "aver
 class _Run:
     """The state of one training run: all of it is in `checkpoint(resumable=True)`."""
 
-    def __init__(self, recipe: Recipe, data: DataSplits, seed: int, device: str, watch: Watcher | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: DataSplits,
+        seed: int,
+        device: str,
+        loader: Loader,
+        watch: Watcher | None = None,
+        processes: Processes = Processes(),  # noqa: B008 (frozen)
+    ):
         torch.manual_seed(seed)
+        self.loader = loader
         self.recipe, self.config, self.data, self.seed, self.device = recipe, recipe.training, data, seed, device
-        model = recipe.model_class(recipe.model, data.video_width, data.text_width)
-        check_needs(model, data)
-        model.fit(data.train)
-        self.model = model.to(device)
-        self.select_on = self.config.select_on or evaluation_of(model, data.val).select_on
-        self.average = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
-        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
-        settings = {"lr": self.config.learning_rate, "weight_decay": self.config.weight_decay, "fused": True}
-        self.learned_neurons = [m for m in self.model.modules() if isinstance(m, LIF) and list(m.parameters())]
-        self.optimiser = optimiser(self._parameter_groups(), **settings)
+        self.processes = processes
+        self.model = processes.first(lambda: _fitted(recipe, data)).to(device)
+        self.select_on = self.config.select_on or evaluation_of(self.model, data.val).select_on
         self.steps_per_epoch = math.ceil(len(data.train) / self.config.batch_size)
-        self.epoch = self.best_epoch = self.step = 0
-        self.best_state: dict[str, torch.Tensor] = {}
+        self.optimisation = Optimisation(self.model, self.config, self.steps_per_epoch)
+        self.terms_of = Step(self.model, self.config, device, processes)
+        self.epoch = self.best_epoch = 0
+        self.best_state: dict[str, Tensor] = {}
         self.history: list[dict[str, float]] = []
         self.watch, self.terms = watch, Terms()
 
@@ -112,84 +132,53 @@ class _Run:
         epoch_seed = self.seed * 1_000_003 + self.epoch
         torch.manual_seed(epoch_seed)
         total = 0.0
-        for batch in self.data.train.batches(self.config.batch_size, seed=epoch_seed, together=together):
+        for batch in self.loader.batches(seed=epoch_seed, together=together):
             total += self._one_step(batch.to(self.device))
+        weights_alike(self.model, self.processes)
         self.epoch += 1
-        with ExitStack() as stack:
-            rates = stack.enter_context(self.watch.rates(self.model)) if self.watch else {}
-            metrics, _ = self._validate()
+        metrics, rates = self.processes.first(self._validate)
         self.history.append({"loss": total / self.steps_per_epoch, **metrics})
-        if self.watch:
-            fired = {f"firing_rate/{layer}": rate for layer, rate in rates.items()}
-            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **fired})
+        if self.watch and self.processes.is_first:
+            apart = {**rates, "time/waiting_for_data": self.loader.waiting}
+            self.watch.write(self.epoch, {**self.history[-1], **self.terms.take(), **apart})
         if not self.best_state or metrics[self.select_on] > self.history[self.best_epoch - 1][self.select_on]:
             self.best_epoch = self.epoch
-            self.best_state = {key: value.detach().cpu().clone() for key, value in self._weights().items()}
+            weights = self.optimisation.weights()
+            self.best_state = {key: value.detach().cpu().clone() for key, value in weights.items()}
         return self.history[-1]
 
-    def _one_step(self, batch) -> float:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self._rate()
+    def _one_step(self, batch: Batch) -> float:
+        step = self.optimisation.step
         if self.config.word_dropout:
             batch = drop_words(batch, self.config.word_dropout)
-        mixed = torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.config.precision == "bf16")
-        with mixed:
-            output = self.model(batch)
-        terms = self.model.losses(output, batch)
+        terms = self.terms_of(batch, self.seed * 1_000_003 + step)
         loss = sum(terms.values())
         if not torch.isfinite(loss):
             raise InputError(
-                f"training diverged at step {self.step} (loss {loss.item()}); lower learning_rate "
+                f"training diverged at step {step} (loss {loss.item()}); lower learning_rate "
                 f"(now {self.config.learning_rate}) or gradient_clip (now {self.config.gradient_clip})"
             )
         if self.watch:
             self.terms.add(terms)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-        self.optimiser.step()
-        for layer in self.learned_neurons:
-            layer.constrain_()
-        self.step += 1
-        self._update_average()
+        self.optimisation.descend(loss)
         return float(loss.detach())
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Weights, and apart from them learned leaks and thresholds: a decay towards 0 means nothing to those."""
-        neurons = [parameter for layer in self.learned_neurons for parameter in layer.parameters()]
-        apart = {id(parameter) for parameter in neurons}
-        groups = [{"params": [p for p in self.model.parameters() if id(p) not in apart]}]
-        return [*groups, {"params": neurons, "weight_decay": 0.0}] if neurons else groups
-
-    def _rate(self) -> float:
-        warmup = self.config.warmup_epochs * self.steps_per_epoch
-        if self.step < warmup:
-            return (self.step + 1) / warmup
-        if self.config.schedule == "constant":
-            return 1.0
-        done = (self.step - warmup) / max(1, self.config.epochs * self.steps_per_epoch - warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        if not self.config.ema_decay:
-            return
-        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        for key, value in self.model.state_dict().items():
-            self.average[key].lerp_(value, 1 - decay)
-
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return self.average if self.config.ema_decay else self.model.state_dict()
-
-    def _validate(self):
-        if not self.config.ema_decay:
-            return evaluate(self.model, self.data.val, device=self.device)
+    def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Figures of validation and, where somebody watches, firing rates by layer."""
         kept = {key: value.clone() for key, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
+        self.model.load_state_dict(self.optimisation.weights())
         try:
-            return evaluate(self.model, self.data.val, device=self.device)
+            with self.watch.rates(self.model) if self.watch else nullcontext({}) as rates:
+                metrics, _ = evaluate(self.model, self.data.val, device=self.device)
         finally:
             self.model.load_state_dict(kept)
+        return metrics, {f"firing_rate/{layer}": rate for layer, rate in rates.items()}
+
+    def write(self, folder: Path) -> None:
+        """First a new best, so that the last epoch never lacks it."""
+        if self.best_epoch == self.epoch:
+            self.checkpoint().save(folder / "best.pt")
+        self.checkpoint(resumable=True).save(folder / "last.pt")
 
     def checkpoint(self, resumable: bool = False) -> Checkpoint:
         """The best weights; `resumable` gives the latest ones with all that is needed to go on."""
@@ -204,9 +193,9 @@ class _Run:
         if resumable:
             state = self.model.state_dict()
             progress |= {
-                "step": self.step,
-                "optimiser": self.optimiser.state_dict(),
-                "average": self.average,
+                "step": self.optimisation.step,
+                "optimiser": self.optimisation.optimiser.state_dict(),
+                "average": self.optimisation.average,
                 "best_state": self.best_state,
             }
         return Checkpoint(
@@ -219,7 +208,7 @@ class _Run:
             progress=progress,
             text_name=self.data.text_name,
             text_marks=dict(self.data.text_marks),
-            longest=max(round(query.duration / self.data.clip_length) for query in self.data.train.queries),
+            longest=self.data.train.longest,
         )
 
     def restore(self, saved: Checkpoint, path: Path) -> None:
@@ -238,10 +227,19 @@ class _Run:
         saved.require(self.data, path)
         self.model.load_state_dict(saved.state)
         progress = saved.progress
-        self.optimiser.load_state_dict(progress["optimiser"])
-        self.average = {key: value.to(self.device) for key, value in progress["average"].items()}
+        self.optimisation.optimiser.load_state_dict(progress["optimiser"])
+        self.optimisation.average = {key: value.to(self.device) for key, value in progress["average"].items()}
+        self.optimisation.step = progress["step"]
         self.best_state, self.history = progress["best_state"], progress["history"]
-        self.epoch, self.best_epoch, self.step = progress["epoch"], progress["best_epoch"], progress["step"]
+        self.epoch, self.best_epoch = progress["epoch"], progress["best_epoch"]
+
+
+def _fitted(recipe: Recipe, data: DataSplits) -> GroundingModel:
+    """A model that has not been trained, and what of it is fitted before training."""
+    model = recipe.model_class(recipe.model, data.video_width, data.text_width)
+    check_needs(model, data)
+    model.fit(data.train)
+    return model
 
 
 def check_needs(model: GroundingModel, data: DataSplits) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 Write = Callable[[int, Mapping[str, float]], None]
-"""called after each epoch with its number and figures: `loss`, `loss/TERM`, `firing_rate/LAYER`, validation by name"""
+"""called after each epoch with its number and figures: `loss`, `loss/TERM`, `firing_rate/LAYER`, validation by name,
+`time/waiting_for_data` as a share of the time of training"""
 
 
 @dataclass(frozen=True)

@@ -141,11 +141,12 @@ def test_two_processes_do_not_add_at_once(tmp_path):
     ("name", "content", "words"),
     [
         ("manifest.json", "{", "manifest.json: damaged"),
-        ("manifest.json", json.dumps({"format": 9}), "format 9; expected 1"),
-        ("manifest.json", json.dumps({"format": 1, "width": 4}), "manifest.json: damaged"),
+        ("manifest.json", json.dumps({"format": 9}), "format 9; expected 2"),
+        ("manifest.json", json.dumps({"format": 2, "width": 4}), "manifest.json: damaged"),
         ("piece-000000/vectors.bin", "short", "5 bytes where manifest.json has 64"),
-        ("piece-000000/parts.json", "[]", "0 parts where manifest.json has 2"),
-        ("piece-000000/parts.json", "[[1]]", "parts.json: missing or damaged"),
+        ("piece-000000/parts.npy", "[]", "parts.npy: missing or damaged"),
+        ("piece-000000/names.npy", "[]", "names.*: missing or damaged"),
+        ("piece-000000/names.txt", "abc", "names.*: missing or damaged"),
     ],
 )
 def test_a_damaged_store_is_one_clear_line(tmp_path, name, content, words):

@@ -22,7 +22,7 @@ def records(network: nn.Module, x: torch.Tensor, spikes: bool = False):
             ledger.mark_spikes(x)
         network(x)
         network(x)
-    return [replace(record, shared=False, _key=None, _row=None) for record in ledger.records]
+    return [replace(record, shared=False) for record in ledger.records]
 
 
 def pair(bias: bool, second: nn.Module | None = None) -> tuple[nn.Module, nn.Module]:

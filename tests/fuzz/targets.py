@@ -164,7 +164,7 @@ def store(file: str) -> Callable[[Path], Path]:
 def read_store(path: Path) -> Any:
     folder = next(parent for parent in path.parents if parent.name == "store")
     found = Store(folder)
-    return [(found.parts(piece), found.vectors(piece).sum()) for piece in found.manifest.pieces], found.vids()
+    return [(found.parts(piece).tolist(), found.vectors(piece).sum()) for piece in found.manifest.pieces], found.vids()
 
 
 def hdf5(folder: Path) -> Path:
@@ -284,10 +284,15 @@ TARGETS: dict[str, Target] = {
     "packed rows": Target(
         packed("rows.bin"), lambda path: [f[vid] for f in [PackedFeatures(path.parent)] for vid in f], named="packed"
     ),
-    "store": Target(store("manifest.json"), read_store, (damage.flip, damage.in_json, damage.in_json), named="store"),
-    "store parts": Target(
-        store("piece-000000/parts.json"), read_store, (damage.flip, damage.in_json, damage.in_json), named="store"
+    "packed names": Target(
+        packed("names.npy"), lambda path: [f[vid] for f in [PackedFeatures(path.parent)] for vid in f], named="packed"
     ),
+    "packed starts": Target(
+        packed("starts.npy"), lambda path: [f[vid] for f in [PackedFeatures(path.parent)] for vid in f], named="packed"
+    ),
+    "store": Target(store("manifest.json"), read_store, (damage.flip, damage.in_json, damage.in_json), named="store"),
+    "store parts": Target(store("piece-000000/parts.npy"), read_store, named="store"),
+    "store names": Target(store("piece-000000/names.txt"), read_store, named="store"),
     "store vectors": Target(store("piece-000000/vectors.bin"), read_store, named="store"),
     "hdf5": Target(hdf5, lambda path: read_features(path / "v")),
     "checkpoint": Target(checkpoint, lambda path: load_checkpoint(path).build(), (damage.flip, in_checkpoint)),

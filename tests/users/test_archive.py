@@ -71,7 +71,7 @@ def test_a_long_video_is_stored_in_parts_and_found_where_it_shows(command, train
     text = ("--text", moments / "glove.tiny.txt")
     assert command("index", "--checkpoint", trained, "--features", folder, *text, "--out", store) == 0
     [piece] = Store(store).manifest.pieces
-    starts = [(start, duration) for _, start, duration, _ in Store(store).parts(piece)]
+    starts = Store(store).parts(piece)[["start", "duration"]].tolist()
     assert starts == [(0, 8), (4, 8), (8, 8), (12, 8), (13, 8)]
 
 

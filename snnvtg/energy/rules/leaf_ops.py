@@ -7,13 +7,13 @@ BLDN: case C. Making Δ (bias, softplus) and gating the output (SiLU, product) a
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from snnvtg.energy.account import OpRecord
+from snnvtg.energy.backward_markers import fields_of
 from snnvtg.energy.neurons import LIF_UPDATE, NeuronKind
 from snnvtg.energy.origin import Mark, Origin
 from snnvtg.energy.provenance import Provenance
@@ -256,9 +256,12 @@ def shapes_of(values: Any) -> tuple | None:
         if isinstance(value, Tensor):
             if value.dtype is torch.bool and not value.all():
                 return None
-            key.append((value.shape, value.dtype))
-        elif is_dataclass(value):
-            key.append(shapes_of([getattr(value, field.name) for field in fields(value)]))
+            key += value.shape, value.dtype
+        elif names := fields_of(type(value)):
+            inner = shapes_of([getattr(value, name) for name in names])
+            if inner is None:
+                return None
+            key.append(inner)
         else:
             key.append(value)
     return tuple(key)

@@ -16,7 +16,7 @@ def summed(call: Call) -> Counts:
     if not call.is_spike(x):
         return counts(add=dense)
     axes = call.arg(1, "dim") or tuple(range(x.dim()))
-    fired = x.count_nonzero(axes if isinstance(axes, tuple | list) else (axes,))
+    fired = x.bool().sum(axes)  # count_nonzero of an axis takes longer
     call.spikes_in, call.dense_in = int(fired.sum()), x.numel()
     return {"add": (int(fired.clamp(max=max(dense // max(call.numel, 1), 0)).sum()), dense)}
 

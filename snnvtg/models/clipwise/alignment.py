@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.data import GroundingDataset
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.data.targets import clip_targets
 from snnvtg.errors import InputError
 from snnvtg.records import Batch
@@ -54,9 +55,9 @@ class RidgeAlignment(nn.Module):
             raise InputError("alignment=ridge: no training query has a window to fit to; set model.alignment=none")
         vids = [dataset.queries[index].vid for index in answered]
         self.video_scale.copy_(_inverse_deviation(_centred(dataset.videos[vid]) for vid in dict.fromkeys(vids)))
-        words = np.concatenate(dataset.texts)
-        self.text_mean.copy_(torch.from_numpy(words.mean(0, dtype=np.float64)))
-        self.text_scale.copy_(_inverse_deviation([words - words.mean(0, dtype=np.float64)]))
+        mean = mean_and_deviation(dataset.texts)[0]
+        self.text_mean.copy_(torch.from_numpy(mean))
+        self.text_scale.copy_(_inverse_deviation(words - mean for words in dataset.texts))
         means = [torch.from_numpy(dataset.texts[index].mean(0, dtype=np.float64)) for index in answered]
         queries = (torch.stack(means) - self.text_mean) * self.text_scale
         targets = []

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from snnvtg.data import DataSplits, GroundingDataset, feature_statistics
 from snnvtg.data.features import ENDPOINTS
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.errors import InputError
 from snnvtg.layers.heads import ConvHead
 from snnvtg.layers.pooling import AttentivePooling
@@ -147,14 +147,8 @@ class ClipwiseModel(GroundingModel):
 
     def fit(self, train: GroundingDataset) -> None:
         """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
-        seen = train
-        if self.config.centre_videos:
-            vids = dict.fromkeys(query.vid for query in train.queries)
-            seen = replace(train, videos={vid: train.videos[vid] - train.videos[vid].mean(0) for vid in vids})
-        self.project_vis.fit(*feature_statistics(seen))
-        words = np.concatenate(train.texts)
-        mean, deviation = words.mean(0, dtype=np.float64), words.std(0, dtype=np.float64)
-        self.project_tex.fit(torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
+        self.project_vis.fit(*feature_statistics(train, centred=self.config.centre_videos))
+        self.project_tex.fit(*(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts)))
         if self.alignment is not None:
             self.alignment.fit(train)
 

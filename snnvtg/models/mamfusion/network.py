@@ -8,12 +8,12 @@ words and clips of every pair. A video's score is 0.7 · its best clip's cosine 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnvtg.data import GroundingDataset, feature_statistics
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.projection import InputProjection
 from snnvtg.models.contract import GroundingModel, Needs
@@ -21,7 +21,7 @@ from snnvtg.models.mamfusion.branches import TextBranch, VideoBranch, segment_we
 from snnvtg.models.mamfusion.config import MamFusionConfig
 from snnvtg.models.mamfusion.fusion import BatchFusion, PairFusion
 from snnvtg.models.mamfusion.losses import mamfusion_losses
-from snnvtg.models.mamfusion.output import EncodedVideos, MamFusionOutput
+from snnvtg.models.mamfusion.output import EncodedBatch, EncodedVideos, MamFusionOutput
 from snnvtg.models.mamfusion.presets import CONFIGS, PAPER, TRAININGS
 from snnvtg.models.mamfusion.spiking import SpikingHead
 from snnvtg.models.retrieval import PairScores, VideoVectors, best_moments, distinct_videos
@@ -68,8 +68,7 @@ class MamFusion(GroundingModel):
         """Standardise the inputs by the training set, where the projection asks for it."""
         if self.config.projection != "standardised":
             return
-        words = np.concatenate(train.texts)
-        text = tuple(torch.from_numpy(f(words, 0, dtype=np.float64)).float() for f in (np.mean, np.std))
+        text = tuple(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts))
         video = feature_statistics(train)
         for branch, statistics in ((self.words, text), (self.clips, video), (self.frames, video)):
             assert isinstance(branch.rows.project, InputProjection)
@@ -78,13 +77,27 @@ class MamFusion(GroundingModel):
     def forward(self, batch: Batch) -> MamFusionOutput:
         """Every query of the batch beside every video of it, each video once."""
         first, owner = distinct_videos(batch)
+        return self._compared(self._encoded(batch, first), owner)
+
+    def forward_share(self, share: Batch) -> EncodedBatch:
+        """As GroundingModel: the branches; every video is in one share, as `needs.videos_together` asks."""
+        return self._encoded(share, distinct_videos(share)[0])
+
+    def forward_joint(self, parts: EncodedBatch, batch: Batch) -> MamFusionOutput:
+        """As GroundingModel: every query beside every video."""
+        return self._compared(parts, distinct_videos(batch)[1])
+
+    def _encoded(self, batch: Batch, first: Tensor) -> EncodedBatch:
         videos = self.encode_videos(batch.video[first], batch.video_mask[first])
-        words, text_mask = self.encode_words(batch)
+        return EncodedBatch(*self.encode_words(batch), videos)
+
+    def _compared(self, parts: EncodedBatch, owner: Tensor) -> MamFusionOutput:
+        words, text_mask, videos = parts.words, parts.text_mask, parts.videos
         match, queries = self.match(words, text_mask, videos)
         unfused = None
         if self.fusion is not None:
             unfused = self.match_unfused(self.sentence(words, text_mask), videos)
-            queries = queries[torch.arange(len(batch), device=owner.device), owner]
+            queries = queries[torch.arange(len(owner), device=owner.device), owner]
         elif self.batch_fusion is not None:
             queries = self.batch_fusion(queries, videos.frames)
         return MamFusionOutput(owner, match, unfused, queries)

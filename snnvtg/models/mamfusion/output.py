@@ -1,11 +1,12 @@
 """What MamFusion returns: how every query of a batch matches every video of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from snnvtg.models.retrieval import PairScores
+from snnvtg.models.shares import OF_VIDEOS
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,17 @@ class EncodedVideos:
     """V_c (V, M, d)"""
     frames: Tensor
     """V_v (V, d)"""
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """B queries and their V videos, before any meets another."""
+
+    words: Tensor
+    """Q (B, N, d)"""
+    text_mask: Tensor
+    """(B, N) bool"""
+    videos: EncodedVideos = field(metadata=OF_VIDEOS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.data import GroundingDataset
+from snnvtg.data.statistics import mean_and_deviation
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.layers.projection import FeatureDropout, normed_projection
 from snnvtg.models.mrnet.config import MRNetConfig
@@ -47,9 +48,9 @@ class Preprocessed(nn.Module):
         if self.form == "l2":
             return
         parts = (part.astype(np.float64) for part in sequences)
-        rows = np.concatenate([part - part.mean(0) if self.centred else part for part in parts])
-        deviation = torch.from_numpy(rows.std(0)).float()
-        self.mean.copy_(torch.from_numpy(rows.mean(0)))
+        mean, found = mean_and_deviation(part - part.mean(0) if self.centred else part for part in parts)
+        deviation = torch.from_numpy(found).float()
+        self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
 
     def forward(self, x: Tensor, valid_mask: Tensor) -> Tensor:

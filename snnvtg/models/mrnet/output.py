@@ -1,8 +1,10 @@
 """What MRNet returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
+
+from snnvtg.models.shares import samples_on
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class MapOutput:
     """(B, ·): what it is compared with, at norm 1"""
     scores: Tensor
     """(B, C): σ(iou_logits) · (cosine / 2 + 1/2)^p"""
-    spans: Tensor
+    spans: Tensor = field(metadata=samples_on(None))
     """(C, 2): start and end as shares of the video"""
 
 
@@ -27,9 +29,9 @@ class MapOutput:
 class MomentsOutput:
     """B samples, K moment queries, after each layer of the decoder."""
 
-    spans: Tensor
+    spans: Tensor = field(metadata=samples_on(1))
     """(layers, B, K, 2): centre and width as shares of the video"""
-    logits: Tensor
+    logits: Tensor = field(metadata=samples_on(1))
     """(layers, B, K, 2): foreground, background"""
 
 
@@ -40,5 +42,5 @@ class MRNetOutput:
     answer: MapOutput | MomentsOutput
     saliency: Tensor | None
     """(B, L)"""
-    tables: tuple[Tensor, ...]
+    tables: tuple[Tensor, ...] = field(metadata=samples_on(None))
     """W_LS (T, T) of every block; none without a sparse mask"""

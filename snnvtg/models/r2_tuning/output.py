@@ -1,17 +1,18 @@
 """What R²-Tuning returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from snnvtg.models.r2_tuning.pyramid import Points
+from snnvtg.models.shares import samples_on
 
 
 @dataclass(frozen=True)
 class R2Output:
     """B samples, L clips, K layers, M places of the pyramid's sequence, width C."""
 
-    points: Points
+    points: Points = field(metadata=samples_on(None))
     point_mask: Tensor
     """(B, M): whether it is a point of this video"""
     class_logits: Tensor

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.data import GroundingDataset
+from snnvtg.data.statistics import mean_and_deviation
 
 ENDPOINTS = 2
 """features of a clip of plain data that say where in the video it is: the last two"""
@@ -26,10 +27,10 @@ class Scaling(nn.Module):
     @torch.no_grad()
     def fit(self, train: GroundingDataset) -> None:
         """Mean and deviation of the clips of the split's videos, each once, and of the words of its queries."""
-        videos = [train.videos[vid][:, :-ENDPOINTS] for vid in dict.fromkeys(q.vid for q in train.queries)]
-        clips = np.concatenate([video - video.mean(0) if self.centred else video for video in videos])
-        for name, rows in (("video", clips), ("text", np.concatenate(train.texts))):
-            mean, deviation = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)
+        videos = (train.videos[vid][:, :-ENDPOINTS] for vid in dict.fromkeys(q.vid for q in train.queries))
+        clips = (video - video.mean(0) if self.centred else video for video in videos)
+        for name, parts in (("video", clips), ("text", train.texts)):
+            mean, deviation = mean_and_deviation(parts)
             getattr(self, f"{name}_mean").copy_(torch.from_numpy(mean))
             scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
             getattr(self, f"{name}_scale").copy_(torch.from_numpy(scale))

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from snnvtg.errors import InputError
-from snnvtg.layers.attention import masked_softmax
 from snnvtg.layers.mamba import DepthwiseConv, SelectiveSSM
 from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.models.clipwise import ClipwiseModel
@@ -26,6 +25,7 @@ from snnvtg.models.spikemba.output import SpikeMbaOutput
 from snnvtg.models.spikemba.presets import CONFIGS, PAPER
 from snnvtg.models.spikemba.proposals import clip_rates
 from snnvtg.models.spikemba.rates import recorded_rates
+from snnvtg.models.spikemba.reading import WordReading
 from snnvtg.models.spikemba.slots import SlotLayout
 from snnvtg.models.spikemba.timesteps import between_clips
 from snnvtg.records import Batch
@@ -77,19 +77,6 @@ class ContextualMomentReasoner(nn.Module):
             return y_vis + self.read(y_vis, self.ssm(x_tex, tex_mask), tex_mask)
         joined = [torch.cat([tex, vis], 1) for tex, vis in zip(x_tex, x_vis, strict=True)]
         return self.ssm(joined, torch.cat([tex_mask, vis_mask], 1))[:, tex_mask.shape[1] :]
-
-
-class WordReading(nn.Module):
-    """Every clip reads the words it has most to do with: softmax attention from clips to words, one head."""
-
-    def __init__(self, width: int, key_width: int = 64):
-        super().__init__()
-        self.query, self.key = nn.Linear(width, key_width), nn.Linear(width, key_width)
-
-    def forward(self, vis: Tensor, tex: Tensor, tex_mask: Tensor) -> Tensor:
-        """vis (B, M, E), tex (B, M', E) with its mask -> (B, M, E)."""
-        scores = self.query(vis) @ self.key(tex).transpose(1, 2) * self.key.out_features**-0.5  # (B, M, M')
-        return masked_softmax(scores, tex_mask.unsqueeze(1)) @ tex
 
 
 class TextAddition(nn.Module):
@@ -234,6 +221,14 @@ class SpikeMba(ClipwiseModel):
     def _rates_of_other_queries(self, batch: Batch) -> Tensor:
         asked = dataclasses.replace(batch, text=batch.text.roll(1, 0), text_mask=batch.text_mask.roll(1, 0))
         return clip_rates(super().forward(asked).spikes[-1])
+
+    def forward_share(self, share: Batch) -> SpikeMbaOutput:
+        """As GroundingModel: of the spikes what the losses read, their mean over time, of the blocks they read."""
+        if self.config.loss.query_contrast:
+            raise InputError("loss.query_contrast needs the whole batch; train in one process, with accumulate=1")
+        output = self(share)
+        read = output.spikes if self.config.loss.saliency else output.spikes[-1:]
+        return dataclasses.replace(output, spikes=tuple(spikes.mean(0, keepdim=True) for spikes in read))
 
     def _answer(self, batch: Batch) -> SpikeMbaOutput:
         output = super().forward(batch)

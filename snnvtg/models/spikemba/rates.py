@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+from snnvtg.layers.shares import summed
 from snnvtg.models.spikemba.detector import SpikingSaliencyDetector
 from snnvtg.neurons import LIF
 
@@ -56,6 +57,6 @@ def _recorder(rates: dict[str, Tensor], name: str, mask: list[Tensor], steps: di
 def masked_rate(spikes: Tensor, valid_mask: Tensor) -> Tensor:
     """Mean of spikes (T, B, M, C) over the positions of valid_mask (B, M), all steps and channels: a scalar."""
     flat = spikes.float().reshape(len(spikes), valid_mask.numel(), -1)
-    share = (valid_mask.flatten() / valid_mask.sum()).float()
+    share = (valid_mask.flatten() / summed(valid_mask.sum())).float()
     with torch.autocast(spikes.device.type, enabled=False):  # a mean in bf16 would lose the small rates
-        return (share @ flat).mean()
+        return summed((share @ flat).mean())

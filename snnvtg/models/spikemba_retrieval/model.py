@@ -9,7 +9,7 @@ Q queries · V videos of L clips · d width · T time steps.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from snnvtg.layers.projection import LinearPath
 from snnvtg.models.contract import Needs
 from snnvtg.models.retrieval import PairScores, VideoVectors, best_moments, distinct_videos
 from snnvtg.models.retrieval_losses import retrieval_losses
+from snnvtg.models.shares import OF_VIDEOS
 from snnvtg.models.spikemba import SpikeMba
 from snnvtg.models.spikemba_retrieval.config import CONFIGS, TRAININGS, SpikeMbaRetrievalConfig
 from snnvtg.records import Batch, Prediction
@@ -39,6 +40,15 @@ class EncodedVideos:
     """(V, L) bool"""
     whole: Tensor
     """(V, d)"""
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """B queries and their V videos, before any meets another."""
+
+    queries: Tensor
+    """(B, d)"""
+    videos: EncodedVideos = field(metadata=OF_VIDEOS)
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,19 @@ class SpikeMbaRetrieval(SpikeMba):
     def forward(self, batch: Batch) -> RetrievalOutput:
         """Every query of the batch beside every video of it, each video once."""
         first, owner = distinct_videos(batch)
-        videos = self.encode_videos(batch.video[first], batch.video_mask[first])
-        return RetrievalOutput(owner, self._scores(self.encode_query(batch), videos))
+        parts = self._encoded(batch, first)
+        return RetrievalOutput(owner, self._scores(parts.queries, parts.videos))
+
+    def forward_share(self, share: Batch) -> EncodedBatch:
+        """As GroundingModel: vectors; every video is in one share, as `needs.videos_together` asks."""
+        return self._encoded(share, distinct_videos(share)[0])
+
+    def forward_joint(self, parts: EncodedBatch, batch: Batch) -> RetrievalOutput:
+        """As GroundingModel: every query beside every video."""
+        return RetrievalOutput(distinct_videos(batch)[1], self._scores(parts.queries, parts.videos))
+
+    def _encoded(self, batch: Batch, first: Tensor) -> EncodedBatch:
+        return EncodedBatch(self.encode_query(batch), self.encode_videos(batch.video[first], batch.video_mask[first]))
 
     def encode_videos(self, video: Tensor, valid_mask: Tensor) -> EncodedVideos:
         """video (V, L, in), valid_mask (V, L): the blocks, and what the last one's spikes make of the whole."""

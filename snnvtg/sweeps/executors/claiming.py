@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from snnvtg.errors import InputError, first_line
+from snnvtg.sweeps.checks import check_device
 from snnvtg.sweeps.jobs import Job, Outcome
 from snnvtg.sweeps.request import SweepRequest, unfinished
 from snnvtg.sweeps.results import SweepTable
@@ -23,8 +24,9 @@ def run_held(request: SweepRequest, tables: Sequence[SweepTable], job: Job) -> N
 
 
 def attempted(request: SweepRequest, job: Job) -> Outcome:
-    """The outcome of a job. An error, a bug's too, costs this model alone; its traceback goes to stderr, into the log."""
+    """The outcome of a job. An error, a bug's too, costs this model alone; its traceback is in the log (stderr)."""
     try:
+        check_device(request.device)  # of this machine
         return request.run(job)
     except InputError as error:
         return Outcome(job, failure=str(error))

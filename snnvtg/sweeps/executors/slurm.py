@@ -86,13 +86,17 @@ class Slurm:
             return
         executor = submitit.SlurmExecutor(record.logs, max_num_timeout=self.config.requeues)
         executor.update_parameters(**parameters(self.config, len(pieces)))
+        said = io.StringIO()  # sbatch's words, which are in the error
         request = replace(request, command=request.command or provenance()["command"])
         for piece in pieces:
             try:
-                with redirect_stderr(io.StringIO()), executor.batch():  # sbatch's words are in the error
+                with redirect_stderr(said), executor.batch():
                     submitted = [executor.submit(Task(request, job, self.lease)) for job in piece]
             except submitit.core.utils.FailedJobError as error:
                 raise InputError(f"Slurm takes no job: {_first(str(error))}; change --cluster FILE") from None
+            except OSError as error:
+                why = f"{record.logs}: cannot be written ({error.strerror}); make room and run the same command"
+                raise InputError(why) from error
             record.add({job: known.job_id for job, known in zip(piece, submitted, strict=True)})
 
     def _wait(self, tables: Sequence[SweepTable], record: "_Record") -> None:
@@ -141,7 +145,7 @@ def parameters(config: ClusterConfig, arrays: int) -> dict[str, Any]:
         "account": config.account,
         "gpus_per_node": config.gpus or None,
         "cpus_per_task": config.cpus,
-        "mem_gb": config.memory_gb,
+        "mem": f"{round(1024 * config.memory_gb)}M" if config.memory_gb else None,
         "time": config.minutes,
         "signal_delay_s": config.warning_seconds,
         "array_parallelism": max(1, config.parallel // arrays),

@@ -21,12 +21,10 @@ class Task:
         import torch
 
         from snnvtg.leases import acquired
-        from snnvtg.sweeps.checks import check_device
         from snnvtg.sweeps.executors.claiming import run_held
 
         torch.set_num_threads(1)
         request, job, lease = pickle.loads(self.work)
-        check_device(request.device)
         tables = request.tables()
         with acquired(request.claim(job, lease)):
             run_held(request, tables, job)

@@ -55,7 +55,7 @@ def test_two_steps_train_with_finite_gradients_that_reach_the_knob(small_data, k
     run = run_of(small_data, *knob.split())
     before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
     run.one_epoch()
-    assert run.step == 2
+    assert run.optimisation.step == 2
     # a bias in front of a batch normalisation has no effect; neither has a shift of all attention scores
     effectless = ("_proj.bias", "score.bias") if run.recipe.model.qkv_bn else ("out_proj.bias", "score.bias")
     for name, parameter in run.model.named_parameters():
@@ -75,7 +75,7 @@ def test_weight_decay_does_not_touch_learned_neurons(small_data, optimiser):
     before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
     for parameter in run.model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    run.optimiser.step()
+    run.optimisation.optimiser.step()
     for name, parameter in run.model.named_parameters():
         # without a gradient only the decay moves anything
         assert torch.equal(parameter, before[name]) == (name in neurons or not before[name].any()), name
@@ -115,14 +115,14 @@ def test_a_leak_that_was_pushed_out_of_range_can_come_back():
 
 
 def test_without_learned_neurons_the_optimiser_has_one_group(small_data):
-    assert len(run_of(small_data).optimiser.param_groups) == 1
+    assert len(run_of(small_data).optimisation.optimiser.param_groups) == 1
 
 
 def test_without_a_detector_there_is_no_contrastive_and_no_rate_loss(small_data):
     run = run_of(small_data, "model.use_ssd=False", "model.loss.rate=1", "model.loss.contrastive=1")
     assert not [m for m in run.model.modules() if isinstance(m, LIF)]
     run.one_epoch()
-    assert run.step == 2
+    assert run.optimisation.step == 2
 
 
 def test_an_unknown_encoding_is_named():
