@@ -5,10 +5,9 @@ table's lease, reads what is there by now, and puts whole files in place.
 """
 
 import itertools
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from snnvtg.sweeps.measurement import Accuracy
 from snnvtg.sweeps.runs import code_digest
 from snnvtg.sweeps.scoring import common_evaluation, digest
 from snnvtg.sweeps.settings import value_of
-from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
+from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows, small, versions
 from snnvtg.sweeps.trial import Trial
 from snnvtg.sweeps.untrained import untrained
 
@@ -47,10 +46,16 @@ COSTS = (
         "run",
     ),
 )
-LEASE = 20.0
+LEASE = 30.0
 """seconds after which a writer that renewed nothing is taken for dead"""
+TRIES = 5
+"""of a writer that others took for dead again and again"""
 Added = tuple[dict[str, Any], Accuracy, np.ndarray, np.ndarray]
 """a row, its accuracy, and the number (Q,) of each query and video; empty where no query's figures are kept"""
+
+
+class LeaseLost(InputError):
+    """A writer stood still for so long that another took its place; nothing was written."""
 
 
 class SweepTable:
@@ -92,6 +97,7 @@ class SweepTable:
             "declaration": sweep.plain(),
             **({"command": command} if command else {}),
         }
+        self._files = (self.queries_path, self.table.beside, path)
         self._seen: list[tuple[int, ...]] | None = None
         self.refresh()
 
@@ -100,7 +106,7 @@ class SweepTable:
 
         InputError where that belongs to a sweep of other settings or code.
         """
-        seen = self._versions()
+        seen = versions(self._files)
         if seen == self._seen:
             return
         self.table.rows = self.table.existing()
@@ -112,18 +118,6 @@ class SweepTable:
         self.queries = self._existing_queries()
         self._check_rows()
         self._seen = seen
-
-    def _versions(self) -> list[tuple[int, ...]]:
-        """What tells one version of each file from the next: they are replaced, never changed."""
-        found = []
-        for path in (self.queries_path, self.table.beside, self.table.path):
-            try:
-                with path.open("rb") as file:  # opened, for a shared file system looks anew then
-                    known = os.fstat(file.fileno())
-                found.append((known.st_ino, known.st_mtime_ns, known.st_size))
-            except FileNotFoundError:
-                found.append(())
-        return found
 
     @contextmanager
     def _writing(self) -> Iterator[Lease]:
@@ -173,6 +167,12 @@ class SweepTable:
 
     def add(self, outcome: "Outcome") -> None:
         """Add the outcome to every row it belongs to; a row that is there by now is left as it is."""
+        for _ in range(TRIES - 1):
+            with suppress(LeaseLost):
+                return self._add(outcome)
+        return self._add(outcome)
+
+    def _add(self, outcome: "Outcome") -> None:
         with self._writing() as lease:
             added = [row for measured in outcome.measured for row in self._rows_of(measured)]
             failed = dict.fromkeys(self.labels(outcome.job), outcome.failure) if outcome.failure else {}
@@ -240,7 +240,7 @@ class SweepTable:
         for row, accuracy, queries, videos in added:
             if len(queries):
                 part = {"row": row["row"], "model": row["model"], "seed": row["seed"], "query": queries}
-                table = pd.DataFrame({**part, "video": videos, **_small(accuracy.per_query)})
+                table = pd.DataFrame({**part, "video": videos, **small(accuracy.per_query)})
                 self.queries[row["row"], row["seed"]] = table.astype({"seed": "Int64"})
         if any(len(queries) for _, _, queries, _ in added):
             ordered = sorted(self.queries, key=lambda key: (key[0], -1 if key[1] is None else key[1]))
@@ -252,10 +252,10 @@ class SweepTable:
         self.table.columns = list(dict.fromkeys([*leading, *known, *metrics, *COSTS]))
         rows = [row for row, *_ in added]
         if not lease.is_held():
-            raise InputError(f"{self.table.path}: another process took over while this one stood still; run it again")
+            raise LeaseLost(f"{self.table.path}: another process took over while this one stood still; run it again")
         seconds = self._working_seconds()
         self.table.add(rows, wall_seconds=seconds, failures=self._still_failed(rows), **self.details)
-        self.earlier_seconds, self.declared_anew, self._seen = seconds, False, self._versions()
+        self.earlier_seconds, self.declared_anew, self._seen = seconds, False, versions(self._files)
 
     def _working_seconds(self) -> float:
         """Seconds in which any process was at this sweep: those on disk, and those since the last row or our start."""
@@ -298,9 +298,3 @@ class SweepTable:
 
 def _seed(value: Any) -> int | None:
     return None if value is None or pd.isna(value) else int(value)
-
-
-def _small(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Figures that are 0 or 1 as whole numbers: a file half as long."""
-    whole = {name: np.all((value == 0) | (value == 1)) for name, value in values.items()}
-    return {name: value.astype(int) if whole[name] else value for name, value in values.items()}

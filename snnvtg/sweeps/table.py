@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from snnvtg.errors import InputError
@@ -94,6 +96,25 @@ def read_rows(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     if table.columns.duplicated().any() or table["row" if "row" in table else needed[0]].isna().any():
         raise InputError(f"{path}: not a results table (a row without a name, or a column twice); move it away")
     return table
+
+
+def versions(paths: Sequence[Path]) -> list[tuple[int, ...]]:
+    """What tells one version of each file from the next, where files are replaced and never changed."""
+    found: list[tuple[int, ...]] = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:  # opened, for a shared file system looks anew then
+                known = os.fstat(file.fileno())
+            found.append((known.st_ino, known.st_mtime_ns, known.st_size))
+        except FileNotFoundError:
+            found.append(())
+    return found
+
+
+def small(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Figures that are 0 or 1 as whole numbers: a file half as long."""
+    whole = {name: np.all((value == 0) | (value == 1)) for name, value in values.items()}
+    return {name: value.astype(int) if whole[name] else value for name, value in values.items()}
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
+from snnvtg.leases import Lease
 from snnvtg.sweeps.declaration import grid_sweep
 from snnvtg.sweeps.jobs import Job, Measured, Outcome
 from snnvtg.sweeps.measurement import Accuracy
@@ -113,3 +114,23 @@ def test_a_writer_that_stood_still_too_long_does_not_overwrite_its_successor(tmp
     with pytest.raises(InputError, match="another process took over while this one stood still"):
         table.add(outcome_of(unfinished([table])[0]))
     assert (tmp_path / "widths.csv").read_bytes() == before
+
+
+def test_a_writer_that_stood_still_begins_again_with_what_its_successor_wrote(tmp_path, monkeypatch):
+    request = requested(tmp_path, seeds=(0, 1))
+    (ours,), (theirs,) = request.tables(), request.tables()
+    first, second = unfinished([ours])
+    is_held, lost = Lease.is_held, []
+
+    def lost_once(lease):
+        if not lost:
+            lost.append(lease)
+            lease.path.unlink()  # taken over
+            theirs.add(outcome_of(second))
+            return False
+        return is_held(lease)
+
+    monkeypatch.setattr("snnvtg.sweeps.results.Lease.is_held", lost_once)
+    ours.add(outcome_of(first))
+    assert pd.read_csv(tmp_path / "widths.csv")["seed"].tolist() == [0, 1]
+    assert len(pd.read_csv(tmp_path / "widths_queries.csv")) == 8

@@ -8,7 +8,7 @@ from dataclasses import replace
 from snnvtg.errors import InputError, first_line
 from snnvtg.sweeps.checks import check_device
 from snnvtg.sweeps.jobs import Job, Outcome
-from snnvtg.sweeps.request import SweepRequest, unfinished
+from snnvtg.sweeps.request import SweepRequest, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
 
 
@@ -18,6 +18,8 @@ def run_held(request: SweepRequest, tables: Sequence[SweepTable], job: Job) -> N
         table.refresh()
     left = [wanted for wanted in unfinished(tables) if model_of(wanted) == model_of(job)]
     for wanted in left:  # none where another finished it in the meantime
+        if failure(tables, wanted):  # of another, in the meantime
+            continue
         outcome = attempted(request, wanted)
         for table in tables:
             table.add(outcome)

@@ -14,17 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from snnvtg.data.extras import require
 from snnvtg.errors import InputError
 from snnvtg.leases import leased
-from snnvtg.reporting import provenance, write_json
+from snnvtg.reporting import write_json
 from snnvtg.sweeps.executors.cluster_file import ClusterConfig
 from snnvtg.sweeps.executors.contract import Watch
-from snnvtg.sweeps.executors.task import Task
+from snnvtg.sweeps.executors.task import Task, submitted_here
 from snnvtg.sweeps.jobs import Job
 from snnvtg.sweeps.request import SweepRequest, awaited, declared, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
@@ -87,7 +87,7 @@ class Slurm:
         executor = submitit.SlurmExecutor(record.logs, max_num_timeout=self.config.requeues)
         executor.update_parameters(**parameters(self.config, len(pieces)))
         said = io.StringIO()  # sbatch's words, which are in the error
-        request = replace(request, command=request.command or provenance()["command"])
+        request = submitted_here(request)
         for piece in pieces:
             try:
                 with redirect_stderr(said), executor.batch():

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from snnvtg.data.extras import require
 from snnvtg.sweeps.executors.contract import Watch
-from snnvtg.sweeps.executors.task import Task
+from snnvtg.sweeps.executors.task import Task, submitted_here
 from snnvtg.sweeps.jobs import Job, Outcome
 from snnvtg.sweeps.request import SweepRequest, awaited, failure, unfinished
 from snnvtg.sweeps.results import SweepTable
@@ -35,6 +35,7 @@ class SubmititLocal:
         waiting = awaited(tables)
         watch.declared(waiting)
         running: dict[Any, Job] = {}
+        request = submitted_here(request)
         executor = submitit.LocalExecutor(request.folder / "logs", max_num_timeout=20)
         executor.update_parameters(timeout_min=self.minutes, signal_delay_s=30, stderr_to_stdout=True)
         try:

@@ -2,10 +2,17 @@
 
 import pickle
 import sys
+from dataclasses import replace
 from typing import Any
 
+from snnvtg.reporting import provenance
 from snnvtg.sweeps.jobs import Job
 from snnvtg.sweeps.request import SweepRequest
+
+
+def submitted_here(request: SweepRequest) -> SweepRequest:
+    """The request with the command of this process, which its tables are to name and not that of a job."""
+    return replace(request, command=request.command or provenance()["command"])
 
 
 class Task:
