@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class Running:
             time.sleep(0.005)
 
     def send(self, number: signal.Signals, *, to_all: bool) -> tuple[int, list[str]]:
-        """Signal the command, or its whole group; exit status and lines on stderr, progress bars apart."""
+        """Signal the command, or its whole group; exit status and lines on stderr, progress apart."""
         if to_all:
             os.killpg(self.process.pid, number)
         else:
@@ -56,7 +57,8 @@ class Running:
             assert time.monotonic() < end, "a process was left behind"
             time.sleep(0.02)
         lines = [line.split("\r")[-1] for line in said.split("\n")]
-        return self.process.returncode, [line for line in lines if line.strip() and "%|" not in line]
+        said = [line for line in lines if line.strip() and "%|" not in line]
+        return self.process.returncode, [line for line in said if not re.search(r": \d+ models: ", line)]
 
 
 def group_lives(group: int) -> bool:

@@ -31,6 +31,8 @@ LONG = 20.0
 """seconds after which two epochs have to do"""
 EVALUATED, COUNTED = 64, 8
 """queries whose answers, and whose operations, are timed"""
+LINE, ROW, CONTROL = 50, 450, 180
+"""letters of a query's line beside its figures, of a model's row in the table, and of a control's"""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _measuring(
         some = _evaluated(model, split)
         taken, found = _timed_accuracy(model, some, device)
         seconds += taken * len(split) / len(some) * (1 + len(controls))
-        size = _row_megabytes(found, len(some)) * len(split)
+        size = _row_megabytes(found, len(some)) * len(split) + (ROW + CONTROL * len(controls)) / 1e6
         seconds += _counting(model, split, device)
         seconds += sum(_timed_measure(name, model, data, inference, job, device) for name in measures)
     return seconds, size
@@ -187,9 +189,9 @@ def _timed_measure(
 
 
 def _row_megabytes(found: Accuracy, queries: int) -> float:
-    """Megabytes of a query's line in the table of queries: number, video, row and every figure as text."""
+    """Megabytes of a query's line in the table of queries."""
     letters = sum(
         2 * queries if np.all((values == 0) | (values == 1)) else sum(len(f"{float(value)},") for value in values)
         for values in found.per_query.values()
     )
-    return (letters / queries + 30) / 1e6
+    return (letters / queries + LINE) / 1e6

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snnvtg.claims import remove_leftovers
 from snnvtg.errors import InputError
 from snnvtg.reporting import write_json
 from snnvtg.sweeps.runs import run_folder
@@ -110,6 +111,8 @@ def begin(
         board = _joined(board, read_board(runs, path.stem))
     if models:
         board.write()
+        if not shared:  # else another command may be writing it just now
+            remove_leftovers(path)
     return board
 
 

@@ -4,7 +4,6 @@ Whoever follows a sweep reads these files alone, whichever process on whichever 
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,9 +19,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from snnvtg.errors import first_line
+from snnvtg.interrupts import held
 from snnvtg.memory import give_back_freed_memory
 from snnvtg.models import TrainingConfig, model_name
-from snnvtg.reporting import device_description, write_json
+from snnvtg.reporting import device_description
 from snnvtg.training.watching import Watcher
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "training", "measuring", "finished", "failed", "interrupted"]
 FILE, LOG = "status.json", "log.txt"
+LENGTH = 4000
+"""letters of the file, most of them spaces"""
 OFTEN = 1.0
 """seconds between two signs of life at the least"""
 COSTS_NOTHING = ("epochs", "learning_rate", "weight_decay", "schedule", "warmup_epochs", "gradient_clip", "select_on")
@@ -71,9 +73,20 @@ def read_status(folder: Path) -> Status | None:
     """What the model in `folder` said last; None where it said nothing that can be read."""
     try:
         content = json.loads((folder / FILE).read_text())
-        return Status(**{field.name: content[field.name] for field in dataclasses.fields(Status)})
+        return Status(**{field.name: content[field.name] for field in fields(Status)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def write_status(status: Status, folder: Path) -> None:
+    """Write it over what is there, in one piece of one length: a kill leaves neither a part nor a scratch file."""
+    content = json.dumps(asdict(status)).encode().ljust(LENGTH) + b"\n"
+    with held():
+        file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.write(file, content)
+        finally:
+            os.close(file)
 
 
 def cost_group(job: "Job", measures: Sequence[str] = ()) -> str:
@@ -144,7 +157,7 @@ class Recorder:
         spent = self.processor_before + time.process_time() - self.processor_then
         changes |= {"peak_mb": peak, "processor_seconds": round(spent, 3)}
         self.status = replace(self.status, updated=changes.get("began", time.time()), **changes)
-        write_json(dataclasses.asdict(self.status), self.folder / FILE)
+        write_status(self.status, self.folder)
 
     def _say(self, words: str) -> None:
         append_line(self.folder / LOG, words)
@@ -155,8 +168,7 @@ def mark_lost(folder: Path, why: str) -> None:
     status = read_status(folder) or Status(began=time.time())
     if status.state != "failed":
         append_line(folder / LOG, f"failed\n{why}")
-        lost = replace(status, state="failed", failure=why, updated=time.time())
-        write_json(dataclasses.asdict(lost), folder / FILE)
+        write_status(replace(status, state="failed", failure=why[:300], updated=time.time()), folder)
 
 
 def append_line(path: Path, words: str) -> None:

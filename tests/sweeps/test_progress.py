@@ -25,7 +25,7 @@ from snnvtg.sweeps.progress import Board, Follower, Listed, begin, read_board
 from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.request import SweepRequest, unfinished
 from snnvtg.sweeps.settings import trial_of
-from snnvtg.sweeps.status import Recorder, Status, read_status
+from snnvtg.sweeps.status import Recorder, Status, read_status, write_status
 
 ROOT = Path(__file__).parents[2]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -115,6 +115,15 @@ def test_an_error_is_in_the_log_with_its_traceback(tmp_path):
     with pytest.raises(KeyboardInterrupt), Recorder(tmp_path, 3, device="cpu"):
         raise KeyboardInterrupt
     assert read_status(tmp_path).state == "interrupted"
+
+
+def test_a_status_is_written_over_the_earlier_one_in_one_piece(tmp_path):
+    for failure in ("é" * 300, ""):
+        write_status(Status("failed", failure=failure), tmp_path)
+        assert read_status(tmp_path).failure == failure
+    (tmp_path / "status.json").write_text('{"state": "fai')
+    assert read_status(tmp_path) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
 def test_a_sweep_into_a_file_says_plain_lines_and_each_model_its_own(tmp_path, capsys, monkeypatch):
