@@ -58,7 +58,7 @@ def wait_for(seen, seconds=120.0):
 def killed_after_an_epoch(request):
     """Let a process begin with the first model, kill it after an epoch; the model's folder."""
     folder = request.model_folder(unfinished(request.tables())[0])
-    process = multiprocessing.get_context("fork").Process(target=serve, args=(request, 60.0, 0))
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(request, 60.0, 0))
     process.start()
     wait_for((folder / "last.pt").exists)
     os.kill(process.pid, signal.SIGKILL)
