@@ -82,10 +82,9 @@ def _row(group: pd.DataFrame, weights: np.ndarray) -> dict[str, Any]:
     first = group.iloc[0]
     row = {name: first[name] for name in ("row", "model", "seed")}
     for name in group.columns.drop("fold").difference(TAKEN_ONCE, sort=False):
-        values = group[name]
-        numbers = pd.to_numeric(values, errors="coerce")
-        same = values.nunique(dropna=False) == 1
-        row[name] = first[name] if same or numbers.isna().any() else float(np.average(numbers, weights=weights))
+        same = group[name].nunique(dropna=False) == 1
+        # of numbers, one that is missing leaves none
+        row[name] = first[name] if same else float(np.average(group[name].astype(float), weights=weights))
     row["seconds"] = group["seconds"].sum() if "seconds" in group else None
     if "recipe" in group and group["recipe"].notna().all():
         row["recipe"] = hashlib.sha256("".join(group["recipe"]).encode()).hexdigest()[:12]

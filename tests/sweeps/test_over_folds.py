@@ -63,12 +63,16 @@ def test_pooling_again_gives_the_same_table(pooled_table):
     assert pooled_table.read_text() == before
 
 
-def test_a_row_that_a_fold_lacks_is_left_out(pooled_table, tmp_path):
-    paths = []
+@pytest.fixture
+def paths(pooled_table, tmp_path):
+    """A copy of the folds' tables."""
     for k in (1, 2, 3):
         for name in (f"parts-{k}.csv", f"parts-{k}.json", f"parts-{k}_queries.csv"):
             (tmp_path / name).write_bytes((pooled_table.with_name("folds") / name).read_bytes())
-        paths.append(tmp_path / f"parts-{k}.csv")
+    return [tmp_path / f"parts-{k}.csv" for k in (1, 2, 3)]
+
+
+def test_a_row_that_a_fold_lacks_is_left_out(paths, tmp_path):
     lines = paths[1].read_text().splitlines()
     paths[1].write_text("\n".join(line for line in lines if not line.startswith("without-slots")) + "\n")
     pooled(paths, tmp_path / "parts.csv", data="synthetic")
@@ -96,3 +100,12 @@ def test_videos_keep_their_numbers_over_the_folds(pooled_table):
     owner = queries.drop_duplicates("query").set_index("query")["video"]
     assert np.array_equal(owner.loc[queries["query"]].to_numpy(), queries["video"].to_numpy())
     assert owner.nunique() == 16  # one query for each synthetic video
+
+
+def test_a_figure_that_a_fold_lacks_is_none(paths, tmp_path):
+    second = pd.read_csv(paths[1])
+    second.loc[second["row"] == "full", "energy_pj"] = None
+    second.to_csv(paths[1], index=False)
+    pooled(paths, tmp_path / "parts.csv", data="synthetic")
+    own = pd.read_csv(tmp_path / "parts.csv").query("model == 'spikemba'").set_index("row")["energy_pj"]
+    assert np.isnan(own["full"]) and own["without-slots"] > 0
