@@ -41,8 +41,6 @@ class Options(ablation.Options):
             raise InputError("--compare: name the plan with --plan FILE.json")
         if self.compare and not self.plan.is_file():
             raise InputError(f"{self.plan}: no such plan; write it before the sweep is run, without --compare")
-        if self.over_folds is not None:
-            raise InputError("--over-folds: a plan is of one fold; give --set data.fold=0, and take it times the folds")
         if not self.minutes > 0:
             raise InputError(f"--minutes: expected more than 0, got {self.minutes}")
 
@@ -52,6 +50,7 @@ class Options(ablation.Options):
 def main(options: Options) -> None:
     """Plan, or compare."""
     from snnvtg.files import check_writable
+    from snnvtg.sweeps.over_folds import each_fold
     from snnvtg.sweeps.plan_report import compared, words, write
     from snnvtg.sweeps.planning import costed, counted
     from snnvtg.sweeps.request import SweepRequest
@@ -63,8 +62,10 @@ def main(options: Options) -> None:
     sweeps, base, paths, _ = ablation.asked(options)
     if options.plan is not None:
         check_writable(options.plan)
-    request = SweepRequest(tuple(sweeps), base, tuple(paths), options.runs, options.device)
-    plan = costed(counted(request, workers=workers), request, seconds=60 * options.minutes)
+    folds = each_fold(base, paths, options.over_folds) if options.over_folds else [(base, paths)]
+    requests = [SweepRequest(tuple(sweeps), own, tuple(at), options.runs, options.device) for own, at in folds]
+    plan = counted(*requests, out=options.out, workers=workers)
+    plan = costed(plan, requests[0], seconds=60 * options.minutes)
     print(words(plan, options.device))
     if options.plan is not None:
         write(plan, options.plan, options.device)

@@ -14,7 +14,7 @@ def retrieval_figure(table: pd.DataFrame) -> Figure:
         table = table.assign(probes=float("nan"))
     panels = [
         ("query_ms", "Time per query (ms)", "log"),
-        ("searching_mb", "Memory of the search that no file backs (MB)", "log"),
+        ("searching_mb", "Memory beside the mapped store (MB)", "linear"),
         ("recall@10", "Share of the ten best found", "linear"),
     ]
     with style():
@@ -27,6 +27,7 @@ def retrieval_figure(table: pd.DataFrame) -> Figure:
                 axis.plot(part["videos"], part[column], marker=marker, color=colour, label=label)
                 axis.set_yscale(scale)
                 axis.set_title(title)
+        axes[1].set_ylim(0)
         for axis in axes:
             _against_videos(axis, table)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

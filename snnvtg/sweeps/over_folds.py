@@ -5,7 +5,7 @@ seed stands in it once all its folds are finished.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from snnvtg.errors import InputError
 from snnvtg.reporting import write_csv
 from snnvtg.sweeps.declaration import Sweep
 from snnvtg.sweeps.engine import run_sweeps
+from snnvtg.sweeps.progress import FOLDS
 from snnvtg.sweeps.request import awaited
 from snnvtg.sweeps.results import KEY, QUERY_KEY, SweepTable
 from snnvtg.sweeps.table import ResultsTable, read_provenance, read_rows
@@ -33,19 +34,25 @@ def run_over_folds(
 
     Where a cluster is still at some of the models, nothing is pooled yet.
     """
-    if base.inference.split != "test":
-        raise InputError(f"--split {base.inference.split}: over folds, models are measured on the fold held out")
     whole, tables = base.data.load().name, []
-    for fold in range(folds):
-        held_out = replace(base, data=replace(base.data, fold=fold, folds=folds, fold_over="all"))
-        tables += run_sweeps(sweeps, held_out, [_of_fold(path, fold) for path in paths], **pool)
+    for held_out, own in each_fold(base, paths, folds):
+        tables += run_sweeps(sweeps, held_out, own, **pool)
     for path in paths if not awaited(tables) else ():
         pooled([_of_fold(path, fold) for fold in range(folds)], path, data=whole)
     return tables
 
 
+def each_fold(base: Trial, paths: Sequence[Path], folds: int) -> Iterator[tuple[Trial, list[Path]]]:
+    """For each fold the trial that holds it out, and where its tables are."""
+    if base.inference.split != "test":
+        raise InputError(f"--split {base.inference.split}: over folds, models are measured on the fold held out")
+    for fold in range(folds):
+        held_out = replace(base.data, fold=fold, folds=folds, fold_over="all")
+        yield replace(base, data=held_out), [_of_fold(path, fold) for path in paths]
+
+
 def _of_fold(path: Path, fold: int) -> Path:
-    return path.with_name("folds") / f"{path.stem}-{fold + 1}.csv"
+    return path.with_name(FOLDS) / f"{path.stem}-{fold + 1}.csv"
 
 
 def pooled(folds: Sequence[Path], out: Path, *, data: str) -> None:

@@ -141,8 +141,18 @@ class Plan:
         return statistics.median(found) if found else 0.0
 
 
-def counted(request: SweepRequest, *, workers: int = 1) -> Plan:
-    """The plan without its costs: rows and models, and what is there already; nothing is written."""
+def counted(*requests: SweepRequest, out: Path, workers: int = 1) -> Plan:
+    """The plan without its costs: rows and models of all requests, and what is there already; nothing is written.
+
+    Tables are named by where they are in the folder `out`.
+    """
+    plans = [_counted(request, out) for request in requests]
+    tables, models = (tuple(each for plan in plans for each in getattr(plan, name)) for name in ("tables", "models"))
+    rows, there = (sum(getattr(plan, name) for plan in plans) for name in ("rows", "rows_there"))
+    return Plan(tables, rows, there, models, workers=workers)
+
+
+def _counted(request: SweepRequest, out: Path) -> Plan:
     sweeps, runs, measures = request.sweeps, request.runs, measures_of(request.sweeps)
     for sweep in sweeps:
         check_rows(sweep, sweep.trials(request.base), request.base, request.device)
@@ -155,7 +165,8 @@ def counted(request: SweepRequest, *, workers: int = 1) -> Plan:
         left = _epochs_left(folder, job.recipe.training.epochs)
         models.append(PlannedModel(job, job_name(tables, job), folder.name, cost_group(job, measures), left, rows))
     rows = sum(len(sweep.rows) * len(sweep.seeds) for sweep in sweeps)
-    return Plan(tuple(path.stem for path in request.paths), rows, rows - len(wanted), tuple(models), workers=workers)
+    names = tuple(path.relative_to(out).with_suffix("").as_posix() for path in request.paths)
+    return Plan(names, rows, rows - len(wanted), tuple(models))
 
 
 def measures_of(sweeps: Sequence[Sweep]) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FOLDER = "progress"
 PLAN = "plan.json"
 """the plan that is beside the tables of a sweep"""
+FOLDS = "folds"
+"""the folder of the tables that a sweep over folds pools, beside the pooled ones"""
 RUNNING = ("training", "measuring")
 OVER = ("finished", "failed")
 
@@ -101,7 +103,7 @@ def begin(
     """
     path = runs / FOLDER / f"{'+'.join(table.table.path.stem for table in tables)[:100]}.json"
     measures = tuple(dict.fromkeys(name for table in tables for name in table.sweep.measures))
-    planned = planned_seconds(tables[0].table.path.with_name(PLAN))
+    planned = planned_seconds(tables[0].table.path.parent)
     models = []
     for job in jobs:
         folder = run_folder(runs, job.recipe, job.data.load(), job.seed).name
@@ -125,8 +127,9 @@ def _joined(board: Board, earlier: Board) -> Board:
     return replace(board, models=(*earlier.models, *more), began=earlier.began)
 
 
-def planned_seconds(path: Path) -> dict[str, float]:
-    """Seconds by the name of a run's folder as the plan `path` has them; none where there is no such plan."""
+def planned_seconds(tables: Path) -> dict[str, float]:
+    """Seconds by the name of a run's folder, of the plan in the folder of the tables; none where there is no plan."""
+    path = (tables.parent if tables.name == FOLDS else tables) / PLAN
     try:
         models = json.loads(path.read_text())["planned_models"]
         return {folder: float(model["seconds"]) for folder, model in models.items()}

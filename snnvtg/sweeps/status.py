@@ -93,7 +93,8 @@ def cost_group(job: "Job", measures: Sequence[str] = ()) -> str:
     """Eight digits that are the same for jobs of equal cost: all but seed and settings a step's time does not know."""
     default = TrainingConfig()
     training = replace(job.recipe.training, **{name: getattr(default, name) for name in COSTS_NOTHING})
-    parts = [model_name(job.recipe.model_class), job.recipe.model, training, job.data, job.measured, tuple(measures)]
+    data = replace(job.data, fold=None if job.data.fold is None else 0)  # folds are of about one size
+    parts = [model_name(job.recipe.model_class), job.recipe.model, training, data, job.measured, tuple(measures)]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 

@@ -9,9 +9,11 @@ from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
 from snnvtg.reporting import device_description
+from snnvtg.sweeps.over_folds import each_fold
 from snnvtg.sweeps.plan_report import comparison_rows, kind_table, read, size, words, write
 from snnvtg.sweeps.planning import Plan, costed, counted, recorded
 from snnvtg.sweeps.probing import Cost, Failure, probe
+from snnvtg.sweeps.progress import planned_seconds
 from snnvtg.sweeps.reader import parse_sweep
 from snnvtg.sweeps.request import SweepRequest, unfinished
 from snnvtg.sweeps.settings import trial_of
@@ -52,8 +54,8 @@ def request_of(tmp_path):
 
 
 @pytest.fixture
-def plan(request_of):
-    return counted(request_of(WIDTHS), workers=2)
+def plan(request_of, tmp_path):
+    return counted(request_of(WIDTHS), out=tmp_path, workers=2)
 
 
 def with_costs(plan, **by_name):
@@ -62,11 +64,11 @@ def with_costs(plan, **by_name):
     return dataclasses.replace(plan, costs={names[name]: cost for name, cost in by_name["costs"].items()})
 
 
-def test_rows_and_models_are_counted(plan, request_of):
+def test_rows_and_models_are_counted(plan, request_of, tmp_path):
     # 4 rows of 2 seeds; `usual` and `again` are one model; `slower` costs what `usual` does
     assert (plan.rows, plan.rows_there, len(plan.models), len(plan.groups)) == (8, 0, 6, 2)
     assert (plan.trained, plan.begun, sum(model.rows for model in plan.models)) == (0, 0, 8)
-    both = counted(request_of(WIDTHS, OTHER))
+    both = counted(request_of(WIDTHS, OTHER), out=tmp_path)
     assert (both.rows, len(both.models)) == (9, 6)  # the row of the other sweep is a model of the first
     assert {model.name for model in both.models} >= {"usual (and 2 more), seed 0", "usual (and 1 more), seed 1"}
 
@@ -75,19 +77,19 @@ def test_nothing_is_written_by_a_plan(plan, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_there_already_is_counted(request_of):
+def test_what_is_there_already_is_counted(request_of, tmp_path):
     request = request_of(WIDTHS)
     first, second, _ = (job for job in unfinished(request.tables()) if job.seed == 0)
     table = request.tables()[0]
     table.add(request.run(first))  # in the tables: two rows
     request.run(second)  # trained alone
-    plan = counted(request)
+    plan = counted(request, out=tmp_path)
     begun = next(model for model in plan.models if model.name == "wide, seed 0")
     folder = request.runs / begun.folder
     folder.mkdir()
     (folder / "last.pt").write_bytes(b"")
     (folder / "status.json").write_text(json.dumps(dataclasses.asdict(Status("interrupted", epoch=3, epochs=4))))
-    plan = counted(request)
+    plan = counted(request, out=tmp_path)
     assert (plan.rows, plan.rows_there, len(plan.models), plan.trained, plan.begun) == (8, 2, 5, 1, 1)
     assert {model.name: model.epochs_left for model in plan.models} == {
         "slower, seed 0": 0,
@@ -159,7 +161,7 @@ def test_a_model_is_measured_without_being_trained(plan, tmp_path):
     assert failed.why.startswith("training diverged at step")
 
 
-def test_measuring_ends_when_its_time_is_over_and_says_so(request_of, monkeypatch):
+def test_measuring_ends_when_its_time_is_over_and_says_so(request_of, monkeypatch, tmp_path):
     asked = []
 
     def one_by_one(work, jobs, workers, lost):
@@ -169,13 +171,13 @@ def test_measuring_ends_when_its_time_is_over_and_says_so(request_of, monkeypatc
 
     monkeypatch.setattr("snnvtg.sweeps.planning.in_processes", one_by_one)
     request = request_of(WIDTHS)
-    made = costed(counted(request), request, seconds=-1.0)
+    made = costed(counted(request, out=tmp_path), request, seconds=-1.0)
     assert len(made.known) == 1 and len(made.groups) == 2
     assert made.known.keys() == {made.models[0].group}  # that of most models first
     assert "no time was left" in kind_table(made)["seconds from"].iloc[1]
     monkeypatch.setattr("snnvtg.sweeps.planning.in_processes", lambda *_, lost: [lost(_[1][0], "was killed")])
     with pytest.raises(InputError, match="no model could be measured: was killed"):
-        costed(counted(request), request)
+        costed(counted(request, out=tmp_path), request)
 
 
 def test_planned_against_actual(plan, tmp_path):
@@ -199,6 +201,26 @@ def test_planned_against_actual(plan, tmp_path):
     some = dict(list(done.items())[:2])
     assert comparison_rows(kept, some, runs, runs)[0][1:] == ("0:02:00", "0:03:00", "1.50")
     assert len(comparison_rows(kept, some, runs, runs)) == 2  # no wall time, no disk
+
+
+def test_a_plan_over_folds_has_the_models_and_tables_of_all_folds(request_of, tmp_path):
+    request = request_of(WIDTHS)
+    folds = [
+        dataclasses.replace(request, base=base, paths=tuple(paths))
+        for base, paths in each_fold(request.base, request.paths, 3)
+    ]
+    plan = counted(*folds, out=tmp_path)
+    assert (plan.rows, len(plan.models), len({model.folder for model in plan.models})) == (24, 18, 18)
+    assert plan.tables == ("folds/widths-1", "folds/widths-2", "folds/widths-3")
+    assert len(plan.groups) == 2  # a model of one fold is measured for those of the others
+    cost = Cost("measured", 0.1, 10.0, 2.0, 18.0, 400.0, 1.0, 5.0, 0.5)
+    write(dataclasses.replace(plan, costs=dict.fromkeys(plan.groups, cost)), tmp_path / "plan.json", "cpu")
+    assert planned_seconds(tmp_path / "folds") == plan_seconds(tmp_path / "plan.json")
+    assert len(planned_seconds(tmp_path)) == 18 and planned_seconds(tmp_path / "elsewhere") == {}
+
+
+def plan_seconds(path):
+    return {folder: model["seconds"] for folder, model in read(path)["planned_models"].items()}
 
 
 def test_sizes_have_the_unit_that_fits():
