@@ -1,7 +1,6 @@
 """A sweep on a real Slurm that is broken on the way, and one by workers that are killed: both end as one process does.
 
     python tests/cluster/slurm_rehearsal.py                 # as root; installs slurm-wlm and munge where they are not
-    python tests/cluster/slurm_rehearsal.py --scaling       # also wall times at 1 and 3 nodes
 
 Starts munged, slurmctld and three slurmd, submits 24 models, and on the way kills a node (kill -9 of slurmd and its
 jobs), cancels a job and restarts the controller; then the same command again. Writes reports/cluster_slurm.md, .csv
@@ -15,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,6 @@ SMALL = (
 )
 SWEEP = [str(ROOT / "experiments/timestep_sweep.py"), *(part for s in SMALL for part in ("--set", s))]
 MODELS = ["--timesteps", "1", "2", "4", "--seeds", "0", "1", "2", "3"]
-FEW = ["--timesteps", "1", "2", "4", "--seeds", "0"]
 CLUSTER = "partition: rehearsal\nminutes: 60\nmemory_gb: 2\nwarning_seconds: 30\nparallel: 24\nrequeues: 5\n"
 UNLIKE = ("seconds",)
 """columns of wall time"""
@@ -46,15 +45,14 @@ class Options:
     """Rehearse."""
 
     out: Path = ROOT / "reports/cluster_slurm.md"
-    scaling: bool = False
-    """also the wall time of six models at one node and at three"""
 
 
 class Rehearsal:
     """Commands in a folder of their own, and what happened, with the second it happened at."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.lines, self.began = folder, [], time.monotonic()
+    def __init__(self, folder: Path, sweep: Sequence[str] = (*SWEEP, *MODELS)):
+        """`sweep`: the command that is run, without its folders."""
+        self.folder, self.sweep, self.lines, self.began = folder, sweep, [], time.monotonic()
         (folder / "cluster.yaml").write_text(CLUSTER)
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
@@ -63,15 +61,15 @@ class Rehearsal:
         self.lines.append(f"{time.monotonic() - self.began:6.0f} s  {words}")
         print(self.lines[-1], flush=True)
 
-    def start(self, name: str, *options: str, models=MODELS) -> subprocess.Popen:
+    def start(self, name: str, *options: str) -> subprocess.Popen:
         """The sweep with its table in the folder `name`, in a process group of its own."""
-        command = [sys.executable, *SWEEP, *models, "--runs", f"runs-{name}", "--out", f"{name}/sweep.csv", *options]
+        command = [sys.executable, *self.sweep, "--runs", f"runs-{name}", "--out", f"{name}/sweep.csv", *options]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=self.folder, env=self.environment, start_new_session=True, **pipes)
 
-    def run(self, name: str, *options: str, models=MODELS) -> str:
+    def run(self, name: str, *options: str) -> str:
         """The last line of what the sweep says."""
-        running = self.start(name, *options, models=models)
+        running = self.start(name, *options)
         said = running.communicate(timeout=3600)[0].strip().splitlines()
         lines = [line for line in said if line.startswith(("slurm:", "failed", "error"))]
         if running.returncode:
@@ -154,23 +152,6 @@ def workers(rehearsal: Rehearsal) -> bool:
     return rehearsal.compare("workers")
 
 
-def scaling(rehearsal: Rehearsal, cluster: SlurmHere) -> pd.DataFrame:
-    """Wall time from the first submission to the last row, with one node and with three."""
-    cluster.start_node("node2")
-    cluster.wait_for(lambda: cluster.states().count("idle") == 3, 300)
-    lines = []
-    for nodes in (1, 3):
-        path = rehearsal.folder / "few.yaml"
-        path.write_text(CLUSTER.replace("parallel: 24", f"parallel: {nodes}"))
-        name, began = f"nodes{nodes}", time.monotonic()
-        rehearsal.run(name, "--executor", "slurm", "--cluster", "few.yaml", models=FEW)
-        cluster.wait_for(lambda name=name: rehearsal.rows(name) == 6, 3600)
-        lines.append({"nodes": nodes, "models": 6, "wall_s": round(time.monotonic() - began, 1)})
-        rehearsal.log(f"six models at {nodes} nodes at once: {lines[-1]['wall_s']} s")
-        cluster.wait_for(lambda: not cluster.jobs(), 120)
-    return pd.DataFrame(lines)
-
-
 def wait(seen, pause: float = 0.3, seconds: float = 1800.0):
     """What `seen()` says once it is true."""
     end = time.monotonic() + seconds
@@ -195,28 +176,19 @@ def main(options: Options) -> None:
         write_report(options.out, rehearsal, version, same)
         same["workers"] = workers(rehearsal)
         write_report(options.out, rehearsal, version, same)
-        if options.scaling:
-            write_report(options.out, rehearsal, version, same, scaling(rehearsal, cluster))
     shutil.rmtree(folder)
     raise SystemExit(0 if all(same.values()) else 1)
 
 
-def write_report(
-    out: Path, rehearsal: Rehearsal, version: str, same: dict[str, bool], times: pd.DataFrame | None = None
-) -> None:
-    """The log, whether the tables are equal, and the wall times."""
-    measured = [] if times is None else times.to_dict("records")
-    about = provenance(slurm=version, equal=same, scaling=measured)
+def write_report(out: Path, rehearsal: Rehearsal, version: str, same: dict[str, bool]) -> None:
+    """The log, and whether the tables are equal."""
+    about = provenance(slurm=version, equal=same)
     write_json(about, out.with_suffix(".json"))
     verdicts = ", ".join(f"{name}: {'yes' if equal else 'NO'}" for name, equal in same.items())
     text = f"# A sweep on Slurm, broken on the way\n\n`{about['command']}`, commit {about['commit']}, {version}.\n\n"
     text += "Three slurmd, a slurmctld and a munged on one machine of two cores; other programs took one and more.\n"
     text += f"Final table equal to that of one process, wall time apart: {verdicts}.\n\n"
     text += "```text\n" + "\n".join(rehearsal.lines) + "\n```\n"
-    if measured:
-        text += "\nWall time of six models, submission to last row (the nodes share two cores, one of them busy):\n\n"
-        text += "| nodes | wall time, s |\n|---|---|\n"
-        text += "".join(f"| {line['nodes']} | {line['wall_s']} |\n" for line in measured)
     write_text(text, out)
 
 
