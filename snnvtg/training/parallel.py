@@ -140,11 +140,25 @@ def launched(device: str) -> Iterator[str]:
     if kind == "cuda":
         device = device if number else f"cuda:{local}"
         torch.cuda.set_device(device)
-    dist.init_process_group("gloo" if kind == "cpu" else f"cpu:gloo,{kind}:nccl", timeout=PATIENCE)
+    dist.init_process_group("gloo" if kind == "cpu" else f"cpu:gloo,{kind}:nccl", timeout=PATIENCE, **_meeting())
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def _meeting() -> dict[str, Any]:
+    """Where the processes find one another, as `init_process_group` takes it; empty where that is torchrun's affair.
+
+    torchrun (2.13) keeps one store over its restarts, and processes started again would find the addresses of dead
+    ones in it. On one machine the number of restarts tells them apart; over several it may differ between machines.
+    """
+    told = os.environ
+    if told["WORLD_SIZE"] != told["LOCAL_WORLD_SIZE"] or told.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    store = dist.TCPStore(told["MASTER_ADDR"], int(told["MASTER_PORT"]), is_master=False, timeout=PATIENCE)
+    own = dist.PrefixStore(f"restart {told['TORCHELASTIC_RESTART_COUNT']}", store)
+    return {"store": own, "rank": int(told["RANK"]), "world_size": int(told["WORLD_SIZE"])}
 
 
 @contextmanager
