@@ -92,6 +92,8 @@ class PoolOptions(CommandOptions):
     device: str = "cpu"
     workers: int = os.cpu_count() or 1
     """models trained at once on this machine, each in one thread"""
+    loaders: int = 0
+    """processes for each of them that make batches ahead of time, as those of train"""
     executor: Literal["local", "slurm", "workers", "submitit"] = "local"
     """local: processes here. slurm: jobs of a cluster; the command submits them and returns, and says how far they are
     when it is run again. workers: run it on every machine that shares the folders. submitit: slurm's jobs, but here"""
@@ -107,6 +109,8 @@ class PoolOptions(CommandOptions):
         super().check()
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
+        if self.loaders < 0:
+            raise InputError(f"loaders is {self.loaders}; expected at least 0")
         if self.executor != "slurm" and (self.wait or self.cluster):
             option = "--cluster" if self.cluster else "--wait"
             raise InputError(f"{option} is for --executor slurm; the executor is {self.executor}")
@@ -129,7 +133,7 @@ class PoolOptions(CommandOptions):
         executor = executor_of(self.executor, **chosen)
         if not executor.runs_elsewhere:
             check_device(self.device)
-        return {"runs": self.runs, "device": self.device, "executor": executor}
+        return {"runs": self.runs, "device": self.device, "executor": executor, "loaders": self.loaders}
 
 
 @dataclass(frozen=True)

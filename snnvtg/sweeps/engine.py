@@ -31,14 +31,15 @@ def run_sweeps(
     device: str = "cpu",
     workers: int = 1,
     executor: Executor | None = None,
+    loaders: int = 0,
     note: str = "",
     watch: Watch | None = None,
 ) -> list[SweepTable]:
     """Run what is unfinished of all sweeps; the tables at `paths` grow with each model.
 
-    `executor`: where models are run; none: in `workers` processes here. A row whose training fails (it may diverge) is
-    named in its table's `failures` and in the JSON; the others continue. `note` says in the tables what was changed of
-    the preset. `watch` is told what becomes of each model.
+    `executor`: where models are run; none: in `workers` processes here. `loaders` processes of each model make its
+    batches. A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others
+    continue. `note` says in the tables what was changed of the preset. `watch` is told what becomes of each model.
     """
     names = [path.name for path in paths]
     if len(set(names)) != len(names):
@@ -48,7 +49,7 @@ def run_sweeps(
         check_device(device)
     for sweep in sweeps:
         check_rows(sweep, sweep.trials(base), base, device)
-    request = SweepRequest(tuple(sweeps), base, tuple(paths), runs, device, note)
+    request = SweepRequest(tuple(sweeps), base, tuple(paths), runs, device, note, loaders=loaders)
     with ExitStack() as stack:
         for path in paths if not executor.shares_tables else ():
             stack.enter_context(claimed(path))

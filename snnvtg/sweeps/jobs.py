@@ -1,8 +1,9 @@
 """Models to train, and what comes of them: a job, its measurements, and how one is run."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from snnvtg.sweeps.runs import run_folder, trained
 from snnvtg.sweeps.status import Recorder, cost_group
 from snnvtg.sweeps.trial import Inference, Trial
 from snnvtg.sweeps.untrained import numbered
+from snnvtg.training import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def merged_jobs(wanted: Sequence[tuple[Trial, int, tuple[str, ...]]]) -> list[Jo
     ]
 
 
-def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) -> Outcome:
+def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = (), loaders: int = 0) -> Outcome:
     """Train the job's model, or find it trained, and measure it; its folder says how far it is and what went wrong.
 
     InputError where the disk takes no more, which is no model's failure.
@@ -80,7 +82,8 @@ def run_job(job: Job, *, runs: Path, device: str, measures: Sequence[str] = ()) 
     folder = run_folder(runs, job.recipe, job.data.load(), job.seed)
     try:
         with Recorder(folder, job.recipe.training.epochs, device=device, group=cost_group(job, measures)) as recorder:
-            return _recorded(job, recorder, started, runs, device, measures)
+            train = partial(trained, runs, job.recipe, job.data.load(), seed=job.seed, device=device, loaders=loaders)
+            return _recorded(job, recorder, started, train, device, measures)
     except OSError as error:
         if error.errno in FULL:
             said = (
@@ -96,11 +99,16 @@ def is_of_the_disk(error: InputError) -> bool:
 
 
 def _recorded(
-    job: Job, recorder: Recorder, started: float, runs: Path, device: str, measures: Sequence[str]
+    job: Job,
+    recorder: Recorder,
+    started: float,
+    train: Callable[..., tuple[Checkpoint, Path]],
+    device: str,
+    measures: Sequence[str],
 ) -> Outcome:
-    data, watch = job.data.load(), recorder.watcher
+    data = job.data.load()
     try:
-        checkpoint, folder = trained(runs, job.recipe, data, seed=job.seed, device=device, watch=watch)
+        checkpoint, folder = train(watch=recorder.watcher)
     except InputError as error:
         if is_of_the_disk(error):
             raise

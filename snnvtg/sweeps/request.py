@@ -28,6 +28,8 @@ class SweepRequest:
     command: str = ""
     """what started the sweeps, where that is not the command of the process at work"""
     started: float = field(default_factory=time.time)
+    loaders: int = 0
+    """processes that make the batches of a model ahead of time"""
 
     def tables(self) -> list[SweepTable]:
         """The tables with what is in them by now; InputError where one belongs to other settings or code."""
@@ -57,7 +59,7 @@ class SweepRequest:
     def run(self, job: Job) -> Outcome:
         """Train the job's model, or find it trained, and measure it with what any of the sweeps measures."""
         measures = tuple(dict.fromkeys(name for sweep in self.sweeps for name in sweep.measures))
-        return run_job(job, runs=self.runs, device=self.device, measures=measures)
+        return run_job(job, runs=self.runs, device=self.device, measures=measures, loaders=self.loaders)
 
 
 def declared(tables: Sequence[SweepTable]) -> list[Job]:

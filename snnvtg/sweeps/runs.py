@@ -107,11 +107,12 @@ def trained(
     device: str = "cpu",
     quiet: bool = True,
     watch: Watcher | None = None,
+    loaders: int = 0,
 ) -> tuple[Checkpoint, Path]:
     """The checkpoint of this run and its folder: from disk where it is finished, else trained, from where it was left.
 
     `settings.json` in the folder says in words which model it is. A model that another run is training is waited for.
-    `watch` is told of every epoch.
+    `watch` is told of every epoch; `loaders` as in `train`.
     """
     folder = run_folder(root, recipe, data, seed)
     finished = folder / "finished.pt"
@@ -122,7 +123,8 @@ def trained(
             return _read(finished, recipe), folder
         remove_leftovers(folder / "settings.json")
         write_json(described(recipe, data, seed), folder / "settings.json")
-        checkpoint = train(recipe, data, seed=seed, folder=folder, device=device, quiet=quiet, watch=watch)
+        how = {"device": device, "quiet": quiet, "watch": watch, "loaders": loaders}
+        checkpoint = train(recipe, data, seed=seed, folder=folder, **how)
         checkpoint.save(finished)
         for leftover in ("last.pt", "best.pt"):
             (folder / leftover).unlink(missing_ok=True)

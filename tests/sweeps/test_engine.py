@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from snnvtg.claims import claimed
+from snnvtg.data.loading import Loader
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
@@ -17,6 +18,7 @@ from snnvtg.sweeps.request import unfinished
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import checkpoint_of_row
 from snnvtg.sweeps.settings import trial_of
+from snnvtg.training import loop
 
 SMALL = DataSource(synthetic=SyntheticConfig(num_train=8, num_val=4, num_test=4))
 TINY = (
@@ -53,6 +55,17 @@ def jobs_of(table):
 
 def run(job, folder):
     return run_job(job, runs=folder / "runs", device="cpu")
+
+
+def test_loaders_make_the_batches_of_a_sweep_and_change_no_figure(open_table, tmp_path, monkeypatch):
+    asked, (job, *_) = [], jobs_of(open_table())
+    monkeypatch.setattr(
+        loop, "Loader", lambda data, size, loaders: asked.append(loaders) or Loader(data, size, loaders)
+    )
+    plain, loaded = (run_job(job, runs=tmp_path / str(count), device="cpu", loaders=count) for count in (0, 1))
+    assert asked == [0, 1]
+    (ours,), (theirs,) = (outcome.measured[0].accuracies.values() for outcome in (plain, loaded))
+    assert ours.figures == theirs.figures
 
 
 def test_a_training_that_diverges_is_named_and_the_others_go_on(open_table, tmp_path):
