@@ -9,7 +9,8 @@ memory is that which no file backs: the mapped store is not in it. `base_mb` is 
 `memory_mb` after the queries, in `open_ms` the search is ready. `query_ms` is the median for one query at a time, its
 store in the page cache, `batch_ms` per query of 64 at once. `recall@10` is the share of the exact search's ten best
 videos found; `own@1` how often the video a query was drawn from comes first. Two minutes on one core; a million
-videos take 6 GB of disk and three quarters of an hour, nearly all of it the making of faiss's index. faiss rows need
+videos take 6 GB of disk and twenty minutes, nearly all of it the making of faiss's index (in one thread:
+OMP_NUM_THREADS=1; more of them wait for one another on a busy machine). faiss rows need
 the extra `faiss`, and are left out with a note where it is missing. A JSON, a Markdown table and a figure go with the
 CSV.
 """

@@ -39,6 +39,9 @@ class SpikeMbaConfig(ClipwiseConfig):
     use_cmr: bool = True
     use_ssd: bool = True
     """False: MRM is gated by its own input instead of spikes (the paper's row W/o SSD)"""
+    detector: Literal["spiking", "dense"] = "spiking"
+    """dense: its twin without a neuron, softmax attention with the same projections; what it gives, at least 0 like a
+    rate, takes the place of S everywhere. Against it one sees what the spikes buy, against use_ssd=False what S does"""
     mrm_gate: Literal["normed", "rates"] = "normed"
     """line 2 of Alg. 2; printed: normed, z = Linear(Norm(S)), which takes away how much a clip fires; rates: without"""
     proposal_current: Literal["printed", "matched"] = "printed"
@@ -73,5 +76,12 @@ class SpikeMbaConfig(ClipwiseConfig):
             raise InputError("proposals_replace: expected false where proposals_weigh is false, got true")
         if not 0 <= self.threshold_spread < 1:
             raise InputError(f"threshold_spread: expected a number in [0, 1), got {self.threshold_spread}")
+        if self.detector == "dense" and (self.feedback or self.encoding != "direct" or self.loss.rate):
+            raise InputError("detector: dense has no neurons; expected feedback=false, encoding=direct, loss.rate=0")
         if self.proposal_current == "matched" and self.alignment != "match":
             raise InputError(f"proposal_current: matched needs alignment=match, got {self.alignment}")
+
+    @property
+    def fires(self) -> bool:
+        """Whether there is a neuron in the model."""
+        return self.use_ssd and self.detector == "spiking"

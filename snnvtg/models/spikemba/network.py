@@ -18,6 +18,7 @@ from snnvtg.layers.pooling import AttentivePooling
 from snnvtg.models.clipwise import ClipwiseModel
 from snnvtg.models.contract import SpikeLayer
 from snnvtg.models.spikemba.config import SpikeMbaConfig
+from snnvtg.models.spikemba.dense_detector import DenseDetector
 from snnvtg.models.spikemba.detector import LIF_LAYERS, SpikingSaliencyDetector
 from snnvtg.models.spikemba.feedback import FeedbackDetector
 from snnvtg.models.spikemba.losses import spike_losses
@@ -129,9 +130,9 @@ class SpikeMbaBlock(nn.Module):
         self.mrm = MultiModalRelevantMamba(config)
 
     @staticmethod
-    def _detector(config: SpikeMbaConfig, number: int) -> SpikingSaliencyDetector:
+    def _detector(config: SpikeMbaConfig, number: int) -> SpikingSaliencyDetector | DenseDetector:
         kind = FeedbackDetector if config.feedback else SpikingSaliencyDetector
-        return kind(
+        spiking = kind(
             config.width,
             config.num_heads,
             config.lif,
@@ -143,6 +144,7 @@ class SpikeMbaBlock(nn.Module):
             spread=config.threshold_spread,
             seed=number,
         )
+        return spiking if config.detector == "spiking" else spiking.dense_twin()
 
     def forward(
         self,
@@ -269,7 +271,7 @@ class SpikeMba(ClipwiseModel):
 
     def spike_layers(self) -> Mapping[str, SpikeLayer]:
         """The neurons of the last block's saliency detector; none without one."""
-        if not self.config.use_ssd:
+        if not self.config.fires:
             return {}
         last = len(self.blocks) - 1
         first = self.config.num_slots if self.config.slot_position == "prefix" else 0
@@ -283,7 +285,7 @@ class SpikeMba(ClipwiseModel):
 
     def proposing_layers(self) -> Mapping[str, SpikeLayer]:
         """The neurons of every block whose spikes are the saliency proposals S."""
-        if not self.config.use_ssd:
+        if not self.config.fires:
             return {}
         first = self.config.num_slots if self.config.slot_position == "prefix" else 0
         numbers = range(len(self.blocks))

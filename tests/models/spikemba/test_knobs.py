@@ -31,6 +31,7 @@ KNOBS = [
     "model.loss.proposal=0",
     "model.use_cmr=False",
     "model.use_ssd=False",
+    "model.detector=dense",
     "model.qkv_bn=False",
     "model.attention_order=scores",
     "model.attention_order=values",

@@ -33,6 +33,8 @@ VARIANTS = [
     },
     {"alignment": "match", "match_features": "product", "proposal_current": "matched", "match_width": 8},
     {"alignment": "match", "proposals_weigh": True, "proposals_replace": True, "use_ssd": False},
+    {"detector": "dense"},
+    {"detector": "dense", "alignment": "match", "proposal_current": "matched", "proposals_weigh": True},
 ]
 
 
@@ -52,7 +54,7 @@ def test_a_query_alone_gives_what_it_gives_in_a_padded_batch(tiny, make_batch, c
         torch.testing.assert_close(together.boundaries[sample, :count], alone.boundaries[0])
         torch.testing.assert_close(together.saliency[sample, :count], alone.saliency[0])
         for padded, unpadded in zip(together.spikes, alone.spikes, strict=True):
-            assert torch.equal(padded[:, sample, :count], unpadded[:, 0])
+            torch.testing.assert_close(padded[:, sample, :count], unpadded[:, 0])
 
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
@@ -163,3 +165,20 @@ def test_boundaries_can_be_read_off_the_proposals_alone(tiny, make_batch):
         model.blocks[-1].ssd.out_norm.bias.fill_(100.0)  # all fire
         assert not torch.allclose(model(batch).boundaries, expected)
     assert built(tiny, boundaries_read="proposals", use_ssd=False)(batch).boundaries.shape == expected.shape
+
+
+def test_the_dense_detector_takes_the_place_of_the_spikes(tiny, make_batch):
+    settings = {"alignment": "match", "proposal_current": "matched", "proposals_weigh": True}
+    spiking, dense = (built(tiny, **settings, detector=kind) for kind in ("spiking", "dense"))
+    assert dense.state_dict().keys() == spiking.state_dict().keys()
+    assert dense.spike_layers() == dense.proposing_layers() == {} != spiking.spike_layers()
+    output = dense.train()(make_batch([0, 1]))
+    (gradient,) = torch.autograd.grad(output.foreground_logits.sum(), dense.blocks[-1].ssd.match_gain)
+    assert output.spikes[-1].shape[0] == 1 and output.spikes[-1].min() >= 0
+    assert output.spikes[-1].unique().numel() > 10 and gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("settings", [{"feedback": True}, {"encoding": "poisson"}, {"encoding": "between"}])
+def test_a_dense_detector_with_settings_of_neurons_is_refused(tiny, settings):
+    with pytest.raises(InputError, match=r"^detector: dense has no neurons; expected feedback=false"):
+        dataclasses.replace(tiny, detector="dense", **settings)
