@@ -158,12 +158,12 @@ def differences(results: SweepResults) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     found = []
     for metric in results.evaluation.compared:
-        videos, theirs = _per_query(results, reference, metric)
+        videos, theirs = per_query(results, reference, metric)
         lines = []
         for row in results.rows:
             if row == reference or results.same_as_reference(row):
                 continue
-            _, ours = _per_query(results, row, metric)
+            _, ours = per_query(results, row, metric)
             c = paired_comparison(ours, theirs, videos, level=LEVEL, resamples=RESAMPLES)
             p = max(2 * min(c.ahead, 1 - c.ahead), 2 / RESAMPLES)
             differs = bool(c.low > 0 or c.high < 0)
@@ -200,7 +200,7 @@ def holm(values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _per_query(results: SweepResults, row: str, metric: str) -> tuple[list[int], np.ndarray]:
+def per_query(results: SweepResults, row: str, metric: str) -> tuple[list[int], np.ndarray]:
     """Videos (Q,) and a figure (S, Q) of a row."""
     part = results.queries[results.queries["row"] == row].sort_values(["seed", "query"])
     wide = part.pivot(index="seed", columns="query", values=metric)
