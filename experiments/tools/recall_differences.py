@@ -1,4 +1,4 @@
-"""How exact the windows are that one setting finds and another does not: differences of R1@t at every IoU t.
+"""How exact the windows are that one setting finds and another does not: differences of mIoU, and of R1@t at every t.
 
     python experiments/tools/recall_differences.py --tables reports/over_folds_charades_sta/parts_three_seeds.csv
     python experiments/tools/recall_differences.py --tables A.csv B.csv --reference full   # rows of both
@@ -43,7 +43,7 @@ def main(options: Options) -> None:
         raise InputError(f"--rows: no row {min(unknown)!r}; expected some of {', '.join(found['row'].unique())}")
     if options.rows:
         found = found[found["row"].isin(options.rows)]
-    print(found.to_string(index=False, float_format="{:.2f}".format))
+    print(found.drop(columns="threshold").to_string(index=False, float_format="{:.2f}".format))
     if options.out:
         told = [
             {"table": path.name, "commit": table.provenance.get("commit")}

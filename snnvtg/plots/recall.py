@@ -10,8 +10,9 @@ from snnvtg.plots.text import label, titled
 def recall_figure(differences: pd.DataFrame, reference: str, title: str) -> Figure:
     """A panel for each row: R1@t minus that of `reference`, in points, against t, with its 95 % interval.
 
-    `differences` has columns row, threshold, difference, low, high, differs. A filled point's interval excludes 0.
+    `differences` as `sweeps.recall.recall_differences` makes it. A filled point's interval excludes 0.
     """
+    differences = differences.dropna(subset="threshold")
     rows = list(dict.fromkeys(differences["row"]))
     with style():
         figure = Figure(figsize=(2.2 + 3.4 * len(rows), 4.0), layout="constrained")

@@ -31,7 +31,7 @@ def same_queries(paths: Sequence[Path], reference: str | None = None) -> list[Sw
 
 
 def recall_differences(tables: Sequence[SweepResults], thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
-    """Every row's R1@t minus that of the first table's reference, in points, with its 95 % interval, for each t.
+    """Every row's mIoU, and R1@t for each t, minus that of the first table's reference, in points, with 95 % intervals.
 
     Paired as in `comparison.differences`. All thresholds are there, so that none is chosen for what it shows; they are
     not independent of one another, and no correction is made for their number.
@@ -44,10 +44,11 @@ def recall_differences(tables: Sequence[SweepResults], thresholds: Sequence[floa
             if row == reference or (table is first and table.same_as_reference(row)):
                 continue
             _, ours = per_query(table, row, IOU)
-            for threshold in thresholds:
-                right = [np.where(iou >= threshold, 1.0, 0.0) for iou in (ours, base)]
-                c = paired_comparison(*right, videos, level=LEVEL, resamples=RESAMPLES)
-                line = {"row": row, "threshold": threshold, "R1": 100 * right[0].mean()}
+            for threshold in (None, *thresholds):
+                pair = [iou if threshold is None else np.where(iou >= threshold, 1.0, 0.0) for iou in (ours, base)]
+                c = paired_comparison(*pair, videos, level=LEVEL, resamples=RESAMPLES)
+                figure = IOU if threshold is None else f"R1@{threshold:g}"
+                line = {"row": row, "figure": figure, "threshold": threshold, "value": 100 * pair[0].mean()}
                 line |= {"difference": 100 * c.difference, "low": 100 * c.low, "high": 100 * c.high}
                 found.append(line | {"differs": bool(c.low > 0 or c.high < 0)})
     return pd.DataFrame(found)

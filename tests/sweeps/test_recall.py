@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,10 +26,12 @@ def tables(tmp_path_factory):
 def test_a_difference_is_that_of_the_shares_of_queries_whose_window_is_exact_enough(tables):
     found = recall_differences(same_queries(tables), (0.2, 0.5)).set_index(["row", "threshold"])
     assert list(found.index.unique("row")) == ["without-slots", "wide"]
+    assert list(found["figure"].unique()) == ["mIoU", "R1@0.2", "R1@0.5"]
     for (row, threshold), line in found.iterrows():
         table = read_results(tables[row == "wide"])
         ours, theirs = per_query(table, row, "mIoU")[1], per_query(read_results(tables[0]), "full", "mIoU")[1]
-        expected = 100 * ((ours >= threshold).mean() - (theirs >= threshold).mean())
+        exact = [iou if np.isnan(threshold) else iou >= threshold for iou in (ours, theirs)]
+        expected = 100 * (exact[0].mean() - exact[1].mean())
         assert line["difference"] == pytest.approx(expected)
         assert line["low"] <= line["difference"] <= line["high"]
         assert line["differs"] == (line["low"] > 0 or line["high"] < 0)
@@ -45,7 +48,7 @@ def test_tables_of_other_queries_are_refused(tables, tmp_path):
         same_queries(copies)
     with pytest.raises(InputError, match=r"other\.csv: no row to compare with; name one with --reference: wide"):
         same_queries(copies[1:])
-    assert recall_differences(same_queries(tables, "without-slots"), [0.5])["row"].tolist() == ["full", "wide"]
+    assert recall_differences(same_queries(tables, "without-slots"), [0.5])["row"].unique().tolist() == ["full", "wide"]
 
 
 def test_the_command_writes_table_figure_and_origin(tables, tmp_path, command, capsys):
