@@ -7,10 +7,11 @@
 
 Runs queries one at a time, unpadded; a model that can be read out at another T at each of --timesteps (the same
 weights). Writes into --out: report.md, tables.tex, provenance.json; models.csv (cost models × T), layers.csv,
-modules.csv, operations.csv, rates.csv and for a checkpoint accuracy.csv and twins.csv; figures. The pareto figure shows
-the readouts' accuracy, and with --sweep that of models retrained for each T. --train-twins trains the dense and the
-quantised twin with the model's own recipe and prints their accuracy beside their energy. --beside sets SpikingJelly's
-and NeuroBench's counts beside the ledger's, layer by layer (beside.csv). --measure reads this machine's energy meters.
+modules.csv, operations.csv, rates.csv and for a checkpoint accuracy.csv, controls.csv and twins.csv; figures. The
+pareto figure shows the readouts' accuracy, and with --sweep that of models retrained for each T. --train-twins trains
+the dense and the quantised twin with the model's own recipe and prints their accuracy beside their energy. --beside
+sets SpikingJelly's and NeuroBench's counts beside the ledger's, layer by layer (beside.csv). --measure reads this
+machine's energy meters.
 """
 
 from dataclasses import dataclass

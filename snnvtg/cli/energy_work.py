@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from snnvtg.data import DataSplits, GroundingDataset
+from snnvtg.data.controls import CONTROLS as DATA_CONTROLS
 from snnvtg.energy.beside import compare_counters
 from snnvtg.energy.beside.comparison import comparison_section, comparison_table
 from snnvtg.energy.costs import COST_MODELS, find
@@ -19,10 +20,12 @@ from snnvtg.energy.report_trade import retrained, trade_table
 from snnvtg.energy.twin_counts import accuracies
 from snnvtg.errors import InputError
 from snnvtg.metrics.intervals import bootstrap_interval
-from snnvtg.models import DEFAULT_MODEL, model_class
+from snnvtg.models import DEFAULT_MODEL, GroundingModel, model_class
+from snnvtg.models.controls import SPIKE_CONTROLS
 from snnvtg.plots.energy_report import energy_figures
 from snnvtg.reporting import provenance, save_both, write_csv, write_json, write_text
 from snnvtg.sweeps.checks import check_device, check_figure
+from snnvtg.sweeps.controls import under_control
 from snnvtg.sweeps.runs import trained
 from snnvtg.terminal import page_text
 from snnvtg.training import Checkpoint, evaluate, train
@@ -100,8 +103,9 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
 
     training = TwinTraining(checkpoint, data, options.device) if options.train_twins else None
     twins = accuracies(model, counts[own], score, train=training)
-    table = pd.DataFrame(rows)
-    report = report_of(subject.name, subject.where, counts, own, accuracy=table, twins=twins, metric=metric)
+    found = {"accuracy": pd.DataFrame(rows), "twins": twins, "metric": metric}
+    found["controls"] = under_controls(model, split, checkpoint.progress.get("seed", 0), options.device)
+    report = report_of(subject.name, subject.where, counts, own, **found)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
     config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
     return subject, report, {**details, "config": config}
@@ -141,6 +145,18 @@ def scored(
         return figures
     found = bootstrap_interval(values[metric], [query.vid for query in split.queries])
     return figures | {f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
+
+
+def under_controls(model: GroundingModel, split: GroundingDataset, seed: int, device: str) -> pd.DataFrame:
+    """Accuracy in percent as it is, and under each control that the model and the split allow."""
+    rows = [{"control": "none", **evaluate(model, split, device=device)[0]}]
+    for control in (*DATA_CONTROLS, *(SPIKE_CONTROLS if model.proposing_layers() else ())):
+        try:
+            with under_control(model, split, control, seed) as asked:
+                rows.append({"control": control, **evaluate(model, asked, device=device)[0]})
+        except InputError:  # the queries of a single video have no other to be asked about
+            continue
+    return pd.DataFrame(rows)
 
 
 def prepared(options: "Options") -> tuple[DataSplits, Checkpoint]:

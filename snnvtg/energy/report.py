@@ -43,6 +43,7 @@ LAYER_MODELS = (
 class EnergyReport:
     """`counts` of a network by T, `own` the T it is used at; `accuracy`: one row for each T where it was measured.
 
+    `controls`: accuracy as it is, and with something withheld from the network, one row each, by the column control.
     `twins`: `metric` in percent of the network and its twins, as `twin_counts.accuracies` gives it.
     """
 
@@ -52,6 +53,7 @@ class EnergyReport:
     own: int
     models: Mapping[str, CostModel]
     accuracy: pd.DataFrame | None = None
+    controls: pd.DataFrame | None = None
     twins: Mapping[str, Mapping[str, float]] | None = None
     metric: str = ""
 
@@ -72,6 +74,8 @@ class EnergyReport:
         }
         if self.accuracy is not None:
             made["accuracy"] = self.accuracy
+        if self.controls is not None:
+            made["controls"] = self.controls
         if self.twins is not None:
             made["twins"] = twins_table(self.twins, self.metric, made["models"], self.own, SHOWN)
         return made
@@ -120,6 +124,14 @@ class EnergyReport:
             sections += ["## Read out at other T (the same weights)", steps_in_words(tables["models"])]
         if self.accuracy is not None:
             sections += ["Accuracy in percent on the whole split:", to_markdown(readable(self.accuracy))]
+        if self.controls is not None:
+            sections += [
+                f"## What it answers where something is withheld (T = {self.own}, percent on the whole split)",
+                to_markdown(readable(self.controls)),
+                "What is left with the queries shuffled, it owes to no word; with another video, to none of its clips; "
+                "with its spikes permuted over the clips or silent, to none of them. Where little is lost, the energy "
+                "above is that of a network which does not look.",
+            ]
         if self.twins is not None:
             title = f"## Energy beside accuracy at T = {self.own} ({self.metric} in percent; energy per query)"
             sections += [title, to_markdown(readable(tables["twins"])), twins_in_words(self.twins)]

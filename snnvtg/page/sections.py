@@ -20,6 +20,7 @@ ENERGY_CAPTIONS = {
     "operations": "Operation by operation",
     "rates": "Firing rates",
     "accuracy": "Accuracy at each T (percent)",
+    "controls": "Accuracy where something is withheld (percent)",
 }
 
 
@@ -141,7 +142,7 @@ def _energy(ordered: Sequence[Source], drawn: Sequence[Drawing]) -> list[Part]:
     for source in sorted((s for s in ordered if s.kind == "energy"), key=_place):
         words = ENERGY_CAPTIONS.get(source.path.stem, source.name)
         parts += _figures(source, drawn)
-        folded = source.path.stem not in ("models", "accuracy")
+        folded = source.path.stem not in ("models", "accuracy", "controls")
         parts.append(Part(table=raw_table(source.label, words, source, source.frame, folded=folded)))
     return parts
 

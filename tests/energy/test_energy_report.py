@@ -16,6 +16,7 @@ from snnvtg.energy.report import report_of
 from snnvtg.energy.report_subject import subject_from
 from snnvtg.models import Recipe, TrainingConfig
 from snnvtg.models.spikemba import SpikeMba
+from snnvtg.sweeps.controls import CONTROLS
 from snnvtg.training import Checkpoint
 
 
@@ -195,6 +196,11 @@ def test_twins_are_trained_with_the_models_recipe(report, checkpoint, data, tmp_
     assert "--train-twins trains them" in (out / "report.md").read_text()
     before = pd.read_csv(out / "twins.csv").set_index("network")
     assert list(before.index) == ["spiking", "dense twin", "quantised twin"]
+    withheld = pd.read_csv(out / "controls.csv").set_index("control")
+    assert list(withheld.index) == ["none", *CONTROLS]
+    own = pd.read_csv(out / "accuracy.csv").set_index("num_timesteps").loc[3]
+    assert withheld.loc["none", "mIoU"] == own["mIoU"] != withheld.loc["constant-video", "mIoU"]
+    assert "with another video, to none of its clips" in (out / "report.md").read_text()
     assert not any("trained" in name for name in before.columns[2:])
     report(*arguments, "--train-twins")
     after = pd.read_csv(out / "twins.csv").set_index("network")
