@@ -91,11 +91,11 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
     counted = split.subset(range(min(options.queries or len(split), len(split))))
     inputs = [batch.to(options.device) for batch in counted.batches(1)]
     subject = Subject(type(model).__name__, model, inputs, f"{data.name}, {options.split} split")
-    counts, rows = {}, []
+    counts, rows, figures = {}, [], {}
     for step, found in subject.count_at(options.timesteps):
         counts[step] = found
-        accuracy = scored(model, split, step, options, metric)
-        rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **accuracy})
+        figures[step], bounds = scored(model, split, step, options, metric)
+        rows.append({"num_timesteps": step, "firing_rate": found.rates.firing_rate, **figures[step], **bounds})
     own = own_timesteps(model) or next(iter(counts))
 
     def score(network: torch.nn.Module) -> float:
@@ -104,7 +104,8 @@ def of_checkpoint(options: "Options") -> tuple[Subject, EnergyReport, dict[str, 
     training = TwinTraining(checkpoint, data, options.device) if options.train_twins else None
     twins = accuracies(model, counts[own], score, train=training)
     found = {"accuracy": pd.DataFrame(rows), "twins": twins, "metric": metric}
-    found["controls"] = under_controls(model, split, checkpoint.progress.get("seed", 0), options.device)
+    seed = checkpoint.progress.get("seed", 0)
+    found["controls"] = under_controls(model, split, figures[own], seed, options.device)
     report = report_of(subject.name, subject.where, counts, own, **found)
     details = {"data": data.name, "checksum": data.checksum, "split": options.split, "queries": len(counted)}
     config = {"model": checkpoint.recipe.model, "training": checkpoint.recipe.training}
@@ -133,23 +134,25 @@ class TwinTraining:
 
 def scored(
     model: torch.nn.Module, split: GroundingDataset, step: int, options: "Options", metric: str
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, float]]:
     """Accuracy in percent on the whole split, read out at `step` where the model can be.
 
-    Where single queries have the `metric`, also METRIC_low and METRIC_high: 95 % by resampling videos.
+    And, where single queries have the `metric`, METRIC_low and METRIC_high: 95 % by resampling videos.
     """
     with nullcontext() if own_timesteps(model) is None else read_at(model, step):
         figures, answers = evaluate(model, split, device=options.device)
     values = evaluation_of(model, split).per_query(answers, split.queries)
     if metric not in values:
-        return figures
+        return figures, {}
     found = bootstrap_interval(values[metric], [query.vid for query in split.queries])
-    return figures | {f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
+    return figures, {f"{metric}_low": 100 * found.low, f"{metric}_high": 100 * found.high}
 
 
-def under_controls(model: GroundingModel, split: GroundingDataset, seed: int, device: str) -> pd.DataFrame:
-    """Accuracy in percent as it is, and under each control that the model and the split allow."""
-    rows = [{"control": "none", **evaluate(model, split, device=device)[0]}]
+def under_controls(
+    model: GroundingModel, split: GroundingDataset, figures: dict[str, float], seed: int, device: str
+) -> pd.DataFrame:
+    """Accuracy in percent as it is, `figures`, and under each control that the model and the split allow."""
+    rows = [{"control": "none", **figures}]
     for control in (*DATA_CONTROLS, *(SPIKE_CONTROLS if model.proposing_layers() else ())):
         try:
             with under_control(model, split, control, seed) as asked:

@@ -81,6 +81,12 @@ class ModelOptions(CommandOptions):
         return trial_of(preset, [*extra, *self.set], model=self.model, data=source, inference=inference)
 
 
+def check_loaders(count: int) -> None:
+    """InputError for fewer processes that make batches than none."""
+    if count < 0:
+        raise InputError(f"loaders is {count}; expected at least 0")
+
+
 @dataclass(frozen=True)
 class PoolOptions(CommandOptions):
     """Where models are trained and kept."""
@@ -109,8 +115,7 @@ class PoolOptions(CommandOptions):
         super().check()
         if self.workers < 1:
             raise InputError(f"workers: expected at least 1, got {self.workers}")
-        if self.loaders < 0:
-            raise InputError(f"loaders is {self.loaders}; expected at least 0")
+        check_loaders(self.loaders)
         if self.executor != "slurm" and (self.wait or self.cluster):
             option = "--cluster" if self.cluster else "--wait"
             raise InputError(f"{option} is for --executor slurm; the executor is {self.executor}")

@@ -27,8 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from snnvtg.cli.command import run
-from snnvtg.cli.options import DataOptions, ModelOptions
-from snnvtg.errors import InputError
+from snnvtg.cli.options import DataOptions, ModelOptions, check_loaders
 from snnvtg.files import check_writable
 from snnvtg.sweeps.trial import Inference, Split, check_seeds
 
@@ -63,8 +62,7 @@ class Options(DataOptions, ModelOptions):
         """InputError for a seed that is none, or fewer loaders than none."""
         super().check()
         check_seeds([self.seed], "--seed")
-        if self.loaders < 0:
-            raise InputError(f"loaders is {self.loaders}; expected at least 0")
+        check_loaders(self.loaders)
 
     def kept(self) -> str:
         """As CommandOptions: the last finished epoch."""

@@ -26,6 +26,11 @@ class Comparison:
     high: float
     ahead: float
 
+    @property
+    def differs(self) -> bool:
+        """Whether the interval excludes 0."""
+        return bool(self.low > 0 or self.high < 0)
+
 
 def bootstrap_interval(
     values: np.ndarray,

@@ -166,9 +166,8 @@ def differences(results: SweepResults) -> pd.DataFrame:
             _, ours = per_query(results, row, metric)
             c = paired_comparison(ours, theirs, videos, level=LEVEL, resamples=RESAMPLES)
             p = max(2 * min(c.ahead, 1 - c.ahead), 2 / RESAMPLES)
-            differs = bool(c.low > 0 or c.high < 0)
             seeds = min(len(ours), len(theirs))
-            lines.append([row, metric, 100 * c.difference, 100 * c.low, 100 * c.high, p, differs, seeds])
+            lines.append([row, metric, 100 * c.difference, 100 * c.low, 100 * c.high, p, c.differs, seeds])
         firm = [line for line in lines if line[7] >= FIRM_SEEDS]
         adjusted = dict(zip((line[0] for line in firm), holm([line[5] for line in firm]), strict=True))
         found += [[*line, adjusted.get(line[0], np.nan)] for line in lines]

@@ -34,11 +34,11 @@ def run_over_folds(
 
     Where a cluster is still at some of the models, nothing is pooled yet.
     """
-    whole, tables = base.data.load().name, []
+    tables = []
     for held_out, own in each_fold(base, paths, folds):
         tables += run_sweeps(sweeps, held_out, own, **pool)
     for path in paths if not awaited(tables) else ():
-        pooled([_of_fold(path, fold) for fold in range(folds)], path, data=whole)
+        pooled([_of_fold(path, fold) for fold in range(folds)], path, data=base.data.load().name)
     return tables
 
 

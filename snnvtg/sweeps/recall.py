@@ -50,5 +50,5 @@ def recall_differences(tables: Sequence[SweepResults], thresholds: Sequence[floa
                 figure = IOU if threshold is None else f"R1@{threshold:g}"
                 line = {"row": row, "figure": figure, "threshold": threshold, "value": 100 * pair[0].mean()}
                 line |= {"difference": 100 * c.difference, "low": 100 * c.low, "high": 100 * c.high}
-                found.append(line | {"differs": bool(c.low > 0 or c.high < 0)})
+                found.append(line | {"differs": c.differs})
     return pd.DataFrame(found)
