@@ -91,6 +91,16 @@ def test_inputs_are_standardised_by_the_training_set(small_data, tiny):
     torch.testing.assert_close(scaled.std(0, correction=0), torch.ones(rows.shape[1]), atol=1e-3, rtol=0)
 
 
+def test_inputs_stay_as_they_are_where_that_is_asked_for(small_data, tiny):
+    raw = SpikeMba(dataclasses.replace(tiny, standardise=False), small_data.video_width, small_data.text_width)
+    raw.fit(small_data.train)
+    for project, rows in (
+        (raw.project_vis, small_data.test.batch([0]).video),
+        (raw.project_tex, small_data.test.batch([0]).text),
+    ):
+        assert torch.equal(project.standardised(rows), rows)
+
+
 def test_a_checkpoint_comes_back_from_disk(small_data, tiny, quick, tmp_path, make_batch):
     checkpoint = run(small_data, tiny, quick)
     checkpoint.save(tmp_path / "model.pt")

@@ -35,6 +35,8 @@ class ClipwiseConfig:
     """d, the width of the model"""
     num_blocks: int = 6
     num_heads: int = 8
+    standardise: bool = True
+    """each input dimension at mean 0 and variance 1 over the training set; False: as the features are"""
     centre_videos: bool = False
     """subtract from each clip its video's mean: what all clips share cannot tell them apart and is only memorised"""
     position: Literal["sinusoidal", "none"] = "sinusoidal"
@@ -147,8 +149,9 @@ class ClipwiseModel(GroundingModel):
 
     def fit(self, train: GroundingDataset) -> None:
         """Standardise the inputs by the training set, each dimension on its own, and fit the linear alignment."""
-        self.project_vis.fit(*feature_statistics(train, centred=self.config.centre_videos))
-        self.project_tex.fit(*(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts)))
+        if self.config.standardise:
+            self.project_vis.fit(*feature_statistics(train, centred=self.config.centre_videos))
+            self.project_tex.fit(*(torch.from_numpy(found).float() for found in mean_and_deviation(train.texts)))
         if self.alignment is not None:
             self.alignment.fit(train)
 
