@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnvtg.cli.command import CommandOptions, run
+from snnvtg.cli.options import require_csv
 from snnvtg.errors import InputError
 
 
@@ -27,32 +28,40 @@ class Options(CommandOptions):
     out: Path | None = None
     """CSV"""
 
+    def check(self) -> None:
+        """As CommandOptions; InputError for no table, and for an --out that is no CSV or a table itself."""
+        super().check()
+        if not self.tables:
+            raise InputError("--tables: name at least one table of a finished sweep")
+        if self.out is not None:
+            require_csv(self.out)
+            if self.out.resolve() in {path.resolve() for path in self.tables}:
+                raise InputError(f"--out: {self.out} is one of the --tables; name another file")
+
 
 def main(options: Options) -> None:
     """Compare, print, write."""
+    from snnvtg.files import check_writable
     from snnvtg.plots.recall import recall_figure
     from snnvtg.reporting import provenance, save_both, write_csv, write_json
-    from snnvtg.sweeps.recall import recall_differences, same_queries
+    from snnvtg.sweeps.recall import recall_differences, tables_of_moments
 
-    if not options.tables:
-        raise InputError("--tables: name at least one table of a finished sweep")
-    tables = same_queries(options.tables, options.reference)
-    found = recall_differences(tables)
-    unknown = set(options.rows) - set(found["row"])
-    if unknown:
-        raise InputError(f"--rows: no row {min(unknown)!r}; expected some of {', '.join(found['row'].unique())}")
-    if options.rows:
-        found = found[found["row"].isin(options.rows)]
+    if options.out:
+        check_writable(options.out)
+    tables = tables_of_moments(options.tables, options.reference)
+    reference = tables[0].declaration["reference"]
+    found = recall_differences(tables, rows=options.rows)
+    print(f"differences from {reference}, in points")
     print(found.drop(columns="threshold").to_string(index=False, float_format="{:.2f}".format))
     if options.out:
         told = [
             {"table": path.name, "commit": table.provenance.get("commit")}
             for path, table in zip(options.tables, tables, strict=True)
         ]
-        reference = tables[0].declaration["reference"]
-        write_csv(found, options.out)
-        write_json(provenance(tables=told, reference=reference), options.out.with_suffix(".json"))
         title = "How exact the windows are" + tables[0].title[tables[0].title.rindex(" (") :]
+        details = provenance(tables=told, data=tables[0].table["data"].iloc[0], reference=reference, title=title)
+        write_csv(found, options.out)
+        write_json(details, options.out.with_suffix(".json"))
         save_both(recall_figure(found, reference, title), options.out.with_suffix(".png"))
 
 

@@ -50,7 +50,7 @@ class Options(ablation.Options):
 def main(options: Options) -> None:
     """Plan, or compare."""
     from snnvtg.files import check_writable
-    from snnvtg.sweeps.over_folds import each_fold
+    from snnvtg.sweeps.over_folds import in_folds
     from snnvtg.sweeps.plan_report import compared, words, write
     from snnvtg.sweeps.planning import costed, counted
     from snnvtg.sweeps.request import SweepRequest
@@ -62,10 +62,11 @@ def main(options: Options) -> None:
     sweeps, base, paths, _ = ablation.asked(options)
     if options.plan is not None:
         check_writable(options.plan)
-    folds = each_fold(base, paths, options.over_folds) if options.over_folds else [(base, paths)]
-    requests = [SweepRequest(tuple(sweeps), own, tuple(at), options.runs, options.device) for own, at in folds]
-    plan = counted(*requests, out=options.out, workers=workers)
-    plan = costed(plan, requests[0], seconds=60 * options.minutes)
+    asked = sweeps, [base] * len(sweeps), paths
+    if options.over_folds:
+        asked = in_folds(sweeps, base, paths, options.over_folds)
+    request = SweepRequest(*map(tuple, asked), options.runs, options.device)
+    plan = costed(counted(request, out=options.out, workers=workers), request, seconds=60 * options.minutes)
     print(words(plan, options.device))
     if options.plan is not None:
         write(plan, options.plan, options.device)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, fields
 from snnvtg.data.synthetic_scene import least_clips
 from snnvtg.errors import InputError
 
+SAME_SCENES = ("distractor_strength", "cue_strength", "noise")
+"""settings that change no scene: with other values of these the same queries are asked about the same events"""
+
 
 @dataclass(frozen=True)
 class SyntheticConfig:

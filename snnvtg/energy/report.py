@@ -1,6 +1,6 @@
 """The energy report of any network: its tables, and the page that shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -128,9 +128,7 @@ class EnergyReport:
             sections += [
                 f"## What it answers where something is withheld (T = {self.own}, percent on the whole split)",
                 to_markdown(readable(self.controls)),
-                "What is left with the queries shuffled, it owes to no word; with another video, to none of its clips; "
-                "with its spikes permuted over the clips or silent, to none of them. Where little is lost, the energy "
-                "above is that of a network which does not look.",
+                controls_in_words(self.controls["control"]),
             ]
         if self.twins is not None:
             title = f"## Energy beside accuracy at T = {self.own} ({self.metric} in percent; energy per query)"
@@ -147,6 +145,26 @@ class EnergyReport:
         return to_latex(readable(at_own[columns]), caption, "tab:energy-models") + to_latex(
             readable(parts), f"Where it goes at {self.models[SHOWN].title}, per query.", "tab:energy-parts"
         )
+
+
+WITHHELD = {
+    "shuffled-query": "the words",
+    "other-video": "the video",
+    "shuffled-clips": "the order of the clips",
+    "constant-video": "what differs between clips",
+    "permuted-spikes": "where the spikes are",
+    "silent-spikes": "the spikes",
+}
+"""what a control takes from the model"""
+
+
+def controls_in_words(controls: Iterable[str]) -> str:
+    """What the rows of these controls say."""
+    said = ", ".join(f"{WITHHELD[name]} ({name})" for name in controls if name in WITHHELD)
+    return (
+        f"What is left owes nothing to what was withheld: {said}. Where little is lost, the energy above is that of a "
+        "network which does not look."
+    )
 
 
 def report_of(network: str, inputs: str, counts: Mapping[int, TwinCounts], own: int, **more: object) -> EnergyReport:

@@ -6,11 +6,14 @@ all, it does not owe to them. A model without neurons answers as it does without
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snnvtg.models.contract import GroundingModel
+from snnvtg.models.retrieval import distinct_videos
+from snnvtg.records import Batch
 
 SpikeControl = Callable[[GroundingModel, int], AbstractContextManager[None]]
 
@@ -23,12 +26,17 @@ def permuted_spikes(model: GroundingModel, seed: int) -> Iterator[None]:
     stay where they are.
     """
     generator = torch.Generator().manual_seed(seed)
-    masks: list[Tensor] = []
     orders: list[Tensor] = []
+    indexed = model.index
 
     def enter(_: nn.Module, args: tuple) -> None:
-        masks[:] = [args[0].video_mask]
-        orders[:] = [_order(args[0].video_mask, generator)]
+        batch = args[0]
+        rows = distinct_videos(batch)[0] if model.needs.every_video else slice(None)
+        orders[:] = [_order(batch.video_mask[rows], generator)]
+
+    def index(videos: Batch) -> Any:
+        orders[:] = [_order(videos.video_mask, generator)]
+        return indexed(videos)
 
     def permuted(first: int) -> Callable:
         def change(_: nn.Module, __: tuple, out: Tensor | tuple) -> Tensor | tuple:
@@ -38,6 +46,8 @@ def permuted_spikes(model: GroundingModel, seed: int) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.callback(model.register_forward_pre_hook(enter).remove)
+        model.index = index  # no module of its own, that a hook would hear of
+        stack.callback(vars(model).pop, "index")
         for name, layer in model.proposing_layers().items():
             hook = permuted(layer.first_clip)
             stack.callback(model.get_submodule(name).register_forward_hook(hook).remove)

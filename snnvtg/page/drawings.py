@@ -16,6 +16,7 @@ from snnvtg.plots.benchmarks import lif_figure, scan_figure
 from snnvtg.plots.energy_report import energy_figures
 from snnvtg.plots.front import front_figure
 from snnvtg.plots.grid import grid_figure
+from snnvtg.plots.recall import recall_figure
 from snnvtg.plots.timesteps import timestep_figure
 from snnvtg.sweeps.comparison import video_intervals
 from snnvtg.sweeps.report import figure_of
@@ -49,6 +50,7 @@ def drawings(sources: Sequence[Source]) -> Iterator[Drawing]:
         elif source.kind == "benchmark":
             yield from _benchmark(source, name)
         elif source.kind == "table":
+            yield from _recall(source, name)
             yield from _undeclared_grid(source, name)
 
 
@@ -81,6 +83,12 @@ def _energy(models: Source, sources: Sequence[Source]) -> Iterator[Drawing]:
     figures = energy_figures(tables, own, subject_of(models), models.provenance.get("queries"), trade, metric)
     for name, figure in figures.items():
         yield Drawing(f"{folder}{name}", f"{name.replace('_', ' ')}: {subject_of(models)}", figure, models)
+
+
+def _recall(source: Source, name: str) -> Iterator[Drawing]:
+    title, reference = (source.provenance.get(said) for said in ("title", "reference"))
+    if title and reference and {"row", "figure", "threshold", "difference", "low", "high"} <= {*source.frame}:
+        yield Drawing(name, title, recall_figure(source.frame, reference, title), source)
 
 
 def _undeclared_grid(source: Source, name: str) -> Iterator[Drawing]:

@@ -1,6 +1,7 @@
 """What a sweep's files say: figures of each row, and its paired difference from the reference row."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from snnvtg.data.synthetic_config import SAME_SCENES
 from snnvtg.errors import InputError
 from snnvtg.metrics.evaluations import EVALUATIONS, Evaluation
 from snnvtg.metrics.intervals import bootstrap_interval, paired_comparison
@@ -18,6 +20,8 @@ from snnvtg.sweeps.table import TEXT, read_provenance, read_rows
 from snnvtg.sweeps.touched import check_declaration, check_numbers, check_queries
 
 COUNTED = tuple(name for name in COSTS if name not in TEXT)
+SYNTHETIC = "data.synthetic."
+PAIRED = tuple(SYNTHETIC + name for name in SAME_SCENES)
 LEVEL = 0.95
 RESAMPLES = 10_000
 FIRM_SEEDS = 5
@@ -102,10 +106,24 @@ class SweepResults:
         """The figures of one row under one control, a line per seed."""
         return self.table[(self.table["row"] == row) & (self.table["model"] == name)]
 
+    def recipe(self, row: str) -> str:
+        """What the row's models were made of, as a digest."""
+        return self.of(row)["recipe"].iloc[0]
+
+    def asked(self, row: str) -> tuple[str, Mapping[str, str], list[tuple[int, int]]]:
+        """What the row's models were asked: split, settings of synthetic scenes, number of each query and its video.
+
+        Two rows can be paired over queries where it is the same.
+        """
+        settings = next((one.get("settings", {}) for one in self.declaration["rows"] if one["name"] == row), {})
+        made = {name: value for name, value in settings.items() if name.startswith(SYNTHETIC) and name not in PAIRED}
+        part = self.queries.loc[self.queries["row"] == row, ["query", "video"]].drop_duplicates()
+        return self.of(row)["split"].iloc[0], made, sorted(part.itertuples(index=False, name=None))
+
     def same_as_reference(self, row: str) -> bool:
         """Whether a row is the reference's own model under another name."""
         reference = self.declaration["reference"]
-        return reference in self.rows and self.of(row)["recipe"].iloc[0] == self.of(reference)["recipe"].iloc[0]
+        return reference in self.rows and self.recipe(row) == self.recipe(reference)
 
 
 def read_results(path: Path, reference: str | None = None) -> SweepResults:
@@ -150,7 +168,8 @@ def differences(results: SweepResults) -> pd.DataFrame:
 
     Paired over queries, resampling whole videos and the seeds of both (`metrics.intervals.paired_comparison`). p is
     the two-sided share of resamples on the other side of 0. `differs`: the interval excludes 0. `seeds`: of the side
-    with fewer. Holm is over the rows of each metric that have at least `FIRM_SEEDS`; others have no p_holm.
+    with fewer. Holm is over the rows of each metric that have at least `FIRM_SEEDS`; others have no p_holm. A row that
+    was asked other queries than the reference is left out.
     """
     reference = results.declaration["reference"]
     columns = ["row", "metric", "difference", "low", "high", "p", "differs", "seeds", "p_holm"]
@@ -161,7 +180,7 @@ def differences(results: SweepResults) -> pd.DataFrame:
         videos, theirs = per_query(results, reference, metric)
         lines = []
         for row in results.rows:
-            if row == reference or results.same_as_reference(row):
+            if results.same_as_reference(row) or results.asked(row) != results.asked(reference):
                 continue
             _, ours = per_query(results, row, metric)
             c = paired_comparison(ours, theirs, videos, level=LEVEL, resamples=RESAMPLES)

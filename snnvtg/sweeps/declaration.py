@@ -135,6 +135,11 @@ class Sweep:
         return {**fields, **lists, "columns": self.columns, "rows": rows}
 
 
+def measures_of(sweeps: Iterable[Sweep]) -> tuple[str, ...]:
+    """What any of the sweeps measures beside accuracy and energy."""
+    return tuple(dict.fromkeys(name for sweep in sweeps for name in sweep.measures))
+
+
 def grid_sweep(
     name: str, title: str, axes: Mapping[str, Sequence[str]], *, controls: Sequence[str] = (), where: str = "--grid"
 ) -> Sweep:

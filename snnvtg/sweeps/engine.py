@@ -24,7 +24,7 @@ from snnvtg.sweeps.trial import Trial
 
 def run_sweeps(
     sweeps: Sequence[Sweep],
-    base: Trial,
+    base: Trial | Sequence[Trial],
     paths: Sequence[Path],
     runs: Path,
     *,
@@ -37,6 +37,7 @@ def run_sweeps(
 ) -> list[SweepTable]:
     """Run what is unfinished of all sweeps; the tables at `paths` grow with each model.
 
+    `base`: what the sweeps change something of; of several trials each sweep has its own.
     `executor`: where models are run; none: in `workers` processes here. `loaders` processes of each model make its
     batches. A row whose training fails (it may diverge) is named in its table's `failures` and in the JSON; the others
     continue. `note` says in the tables what was changed of the preset. `watch` is told what becomes of each model.
@@ -47,9 +48,10 @@ def run_sweeps(
     executor = executor or LocalPool(workers)
     if not executor.runs_elsewhere:
         check_device(device)
-    for sweep in sweeps:
-        check_rows(sweep, sweep.trials(base), base, device)
-    request = SweepRequest(tuple(sweeps), base, tuple(paths), runs, device, note, loaders=loaders)
+    bases = (base,) * len(sweeps) if isinstance(base, Trial) else tuple(base)
+    for sweep, own in zip(sweeps, bases, strict=True):
+        check_rows(sweep, sweep.trials(own), own, device)
+    request = SweepRequest(tuple(sweeps), bases, tuple(paths), runs, device, note, loaders=loaders)
     with ExitStack() as stack:
         for path in paths if not executor.shares_tables else ():
             stack.enter_context(claimed(path))

@@ -122,7 +122,7 @@ def _recorded(
         "best_epoch": checkpoint.progress["best_epoch"],
         "run": folder.name,
     }
-    own_timesteps, found = model.num_timesteps, []
+    own_timesteps, found, apart = model.num_timesteps, [], 0.0
     for inference, controls in job.measured:
         model.num_timesteps = inference.num_timesteps or own_timesteps
         figures, accuracies = measure_model(
@@ -130,9 +130,11 @@ def _recorded(
         )
         trial = Trial(job.recipe, job.data, inference)
         numbers = numbered(trial, getattr(data, inference.split))
-        also = {"split": inference.split, "seconds": round(time.monotonic() - started, 1)}
+        done = time.monotonic()
+        also = {"split": inference.split, "seconds": round(done - started - apart, 1)}
         for measure in measures:
             figures |= MEASURES[measure](model, data, inference.split, job.recipe.training, device)
+        apart += time.monotonic() - done
         found.append(Measured(trial, job.seed, {**common, **also}, figures, accuracies, *numbers))
     return Outcome(job, tuple(found))
 

@@ -5,7 +5,7 @@ seed stands in it once all its folds are finished.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,41 @@ def run_over_folds(
 
     Where a cluster is still at some of the models, nothing is pooled yet.
     """
-    tables = []
-    for held_out, own in each_fold(base, paths, folds):
-        tables += run_sweeps(sweeps, held_out, own, **pool)
+    tables = run_sweeps(*in_folds(sweeps, base, paths, folds), **pool)
     for path in paths if not awaited(tables) else ():
         pooled([_of_fold(path, fold) for fold in range(folds)], path, data=base.data.load().name)
     return tables
 
 
-def each_fold(base: Trial, paths: Sequence[Path], folds: int) -> Iterator[tuple[Trial, list[Path]]]:
-    """For each fold the trial that holds it out, and where its tables are."""
+def in_folds(
+    sweeps: Sequence[Sweep], base: Trial, paths: Sequence[Path], folds: int
+) -> tuple[list[Sweep], list[Trial], list[Path]]:
+    """The sweeps once for each fold: with the trial that holds it out, and where their tables are.
+
+    InputError where a row would be measured on anything else than the fold held out.
+    """
     if base.inference.split != "test":
         raise InputError(f"--split {base.inference.split}: over folds, models are measured on the fold held out")
+    repeated, bases, own = [], [], []
     for fold in range(folds):
-        held_out = replace(base.data, fold=fold, folds=folds, fold_over="all")
-        yield replace(base, data=held_out), [_of_fold(path, fold) for path in paths]
+        held_out = replace(base, data=replace(base.data, fold=fold, folds=folds, fold_over="all"))
+        for sweep, path in zip(sweeps, paths, strict=True):
+            _check_folds(sweep, held_out)
+            repeated.append(sweep)
+            bases.append(held_out)
+            own.append(_of_fold(path, fold))
+    return repeated, bases, own
+
+
+def _check_folds(sweep: Sweep, held_out: Trial) -> None:
+    for row in sweep.rows:
+        trial = row.trial(held_out)
+        folds = [(data.fold, data.folds, data.fold_over) for data in (trial.data, held_out.data)]
+        if trial.inference.split != "test" or folds[0] != folds[1]:
+            raise InputError(
+                f"{row.where}: row {row.name!r}: over folds, every row is measured on the fold held out; take "
+                "inference.split and data.fold out of it"
+            )
 
 
 def _of_fold(path: Path, fold: int) -> Path:
@@ -73,7 +93,7 @@ def pooled(folds: Sequence[Path], out: Path, *, data: str) -> None:
     every = each.drop(columns="fold").merge(there, on=list(KEY))
     said = [read_provenance(path) for path in folds]
     details = {name: said[0].get(name) for name in ("data_checksum", "evaluation", "changed", "declaration")}
-    details["wall_seconds"] = sum(one.get("wall_seconds", 0) for one in said)
+    details["wall_seconds"] = max(one.get("wall_seconds", 0) for one in said)  # all folds run at the same time
     details["failures"] = {
         f"{label}, fold {k + 1}": reason for k, one in enumerate(said) for label, reason in one["failures"].items()
     }
@@ -92,7 +112,7 @@ def _row(group: pd.DataFrame, weights: np.ndarray) -> dict[str, Any]:
         same = group[name].nunique(dropna=False) == 1
         # of numbers, one that is missing leaves none
         row[name] = first[name] if same else float(np.average(group[name].astype(float), weights=weights))
-    row["seconds"] = group["seconds"].sum() if "seconds" in group else None
+    row["seconds"] = group["seconds"].sum(min_count=len(group)) if "seconds" in group else None
     if "recipe" in group and group["recipe"].notna().all():
         row["recipe"] = hashlib.sha256("".join(group["recipe"]).encode()).hexdigest()[:12]
     return row

@@ -141,7 +141,9 @@ def comparison_rows(
     seconds = sum(status.measure_seconds + (status.train_seconds if f in new else 0) for f, status in done.items())
     rows = [_row("time of all workers", sum(models[folder]["seconds"] for folder in done), seconds, duration)]
     if plan["on"] == "cpu" and len(done) == len(models):
+        found = [status for folder, status in done.items() if folder not in new]
         processor = sum(status.processor_seconds for status in done.values())
+        processor -= sum(status.train_processor_seconds for status in found)
         rows.append(_row("processor time of it", figures["processor_seconds"], processor, duration))
     peaks = [status.peak_mb for status in done.values() if status.peak_mb is not None]
     if peaks and figures["peak_mb"] is not None:

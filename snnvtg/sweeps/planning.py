@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snnvtg.errors import InputError
 from snnvtg.reporting import device_description
-from snnvtg.sweeps.declaration import Sweep
+from snnvtg.sweeps.declaration import measures_of
 from snnvtg.sweeps.engine import check_rows
 from snnvtg.sweeps.jobs import Job, merged_jobs
 from snnvtg.sweeps.probing import Cost, Failure, probe
@@ -141,21 +141,14 @@ class Plan:
         return statistics.median(found) if found else 0.0
 
 
-def counted(*requests: SweepRequest, out: Path, workers: int = 1) -> Plan:
-    """The plan without its costs: rows and models of all requests, and what is there already; nothing is written.
+def counted(request: SweepRequest, *, out: Path, workers: int = 1) -> Plan:
+    """The plan without its costs: rows and models, and what is there already; nothing is written.
 
     Tables are named by where they are in the folder `out`.
     """
-    plans = [_counted(request, out) for request in requests]
-    tables, models = (tuple(each for plan in plans for each in getattr(plan, name)) for name in ("tables", "models"))
-    rows, there = (sum(getattr(plan, name) for plan in plans) for name in ("rows", "rows_there"))
-    return Plan(tables, rows, there, models, workers=workers)
-
-
-def _counted(request: SweepRequest, out: Path) -> Plan:
     sweeps, runs, measures = request.sweeps, request.runs, measures_of(request.sweeps)
-    for sweep in sweeps:
-        check_rows(sweep, sweep.trials(request.base), request.base, request.device)
+    for sweep, base in zip(sweeps, request.bases, strict=True):
+        check_rows(sweep, sweep.trials(base), base, request.device)
     tables = request.tables()
     wanted = [found for table in tables for found in table.unfinished()]
     models = []
@@ -166,12 +159,7 @@ def _counted(request: SweepRequest, out: Path) -> Plan:
         models.append(PlannedModel(job, job_name(tables, job), folder.name, cost_group(job, measures), left, rows))
     rows = sum(len(sweep.rows) * len(sweep.seeds) for sweep in sweeps)
     names = tuple(path.relative_to(out).with_suffix("").as_posix() for path in request.paths)
-    return Plan(names, rows, rows - len(wanted), tuple(models))
-
-
-def measures_of(sweeps: Sequence[Sweep]) -> tuple[str, ...]:
-    """What any of the sweeps measures beside accuracy and energy."""
-    return tuple(dict.fromkeys(name for sweep in sweeps for name in sweep.measures))
+    return Plan(names, rows, rows - len(wanted), tuple(models), workers=workers)
 
 
 def _epochs_left(folder: Path, epochs: int) -> int:

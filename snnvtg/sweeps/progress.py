@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from snnvtg.claims import remove_leftovers
 from snnvtg.errors import InputError
 from snnvtg.reporting import write_json
+from snnvtg.sweeps.declaration import measures_of
 from snnvtg.sweeps.runs import run_folder
 from snnvtg.sweeps.status import LOG, Status, cost_group, mark_lost, read_status
 
@@ -102,7 +103,7 @@ def begin(
     `shared`: other commands may work on the same sweep, whose models stay on the board that they began.
     """
     path = runs / FOLDER / f"{'+'.join(table.table.path.stem for table in tables)[:100]}.json"
-    measures = tuple(dict.fromkeys(name for table in tables for name in table.sweep.measures))
+    measures = measures_of(table.sweep for table in tables)
     planned = planned_seconds(tables[0].table.path.parent)
     models = []
     for job in jobs:
@@ -138,7 +139,7 @@ def planned_seconds(tables: Path) -> dict[str, float]:
 
 
 def job_name(tables: Iterable["SweepTable"], job: "Job") -> str:
-    """The first of the rows that a job is for, and its seed."""
+    """The first of the rows that a job is for, its fold where it has one, and its seed."""
     rows = [
         row
         for table in tables
@@ -146,7 +147,8 @@ def job_name(tables: Iterable["SweepTable"], job: "Job") -> str:
         if (trial.recipe, trial.data) == (job.recipe, job.data) and job.seed in table.sweep.seeds
     ]
     more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-    return f"{rows[0] if rows else 'no row'}{more}, seed {job.seed}"
+    fold = "" if job.data.fold is None else f", fold {job.data.fold + 1}"
+    return f"{rows[0] if rows else 'no row'}{more}{fold}, seed {job.seed}"
 
 
 def read_board(runs: Path, name: str | None = None) -> Board:

@@ -47,7 +47,7 @@ def render(path: Path, reference: str | None = None) -> str:
 
 def failures_in_words(tables: Sequence[SweepTable]) -> None:
     """Raise InputError where rows have no figures, naming each with its reason."""
-    failures = {f"{t.sweep.name}: {row}": reason for t in tables for row, reason in t.failures.items()}
+    failures = {f"{t.table.path.stem}: {row}": reason for t in tables for row, reason in t.failures.items()}
     if failures:
         reasons = "; ".join(f"{row}: {reason}" for row, reason in failures.items())
         raise InputError(f"{len(failures)} rows have no figures, all others are written. {reasons}")

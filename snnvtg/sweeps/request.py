@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from snnvtg.leases import Lease
-from snnvtg.sweeps.declaration import Sweep
+from snnvtg.sweeps.declaration import Sweep, measures_of
 from snnvtg.sweeps.jobs import Job, Outcome, merged_jobs, run_job
 from snnvtg.sweeps.results import SweepTable
 from snnvtg.sweeps.runs import run_folder
@@ -16,10 +16,11 @@ from snnvtg.sweeps.trial import Trial
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Sweeps over a base trial, with the tables at `paths` and the trained models in the folder `runs`."""
+    """Sweeps with the tables at `paths`, and the trained models in the folder `runs`."""
 
     sweeps: tuple[Sweep, ...]
-    base: Trial
+    bases: tuple[Trial, ...]
+    """what each of them changes something of"""
     paths: tuple[Path, ...]
     runs: Path
     device: str = "cpu"
@@ -35,11 +36,10 @@ class SweepRequest:
         """The tables with what is in them by now; InputError where one belongs to other settings or code."""
         return [
             SweepTable(
-                path, sweep, sweep.trials(self.base), self.base,
-                started=self.started, note=self.note, command=self.command,
+                path, sweep, sweep.trials(base), base, started=self.started, note=self.note, command=self.command
             )
-            for path, sweep in zip(self.paths, self.sweeps, strict=True)
-        ]  # fmt: skip
+            for path, sweep, base in zip(self.paths, self.sweeps, self.bases, strict=True)
+        ]
 
     @property
     def folder(self) -> Path:
@@ -58,7 +58,7 @@ class SweepRequest:
 
     def run(self, job: Job) -> Outcome:
         """Train the job's model, or find it trained, and measure it with what any of the sweeps measures."""
-        measures = tuple(dict.fromkeys(name for sweep in self.sweeps for name in sweep.measures))
+        measures = measures_of(self.sweeps)
         return run_job(job, runs=self.runs, device=self.device, measures=measures, loaders=self.loaders)
 
 

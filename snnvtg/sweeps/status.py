@@ -53,6 +53,8 @@ class Status:
     measure_seconds: float = 0.0
     processor_seconds: float = 0.0
     """processor time of both: less than them where the machine did other work as well, or a GPU did this"""
+    train_processor_seconds: float = 0.0
+    """of training alone"""
     peak_mb: float | None = None
     """memory at its peak: of the whole process on a CPU, the allocator's on a GPU; None if unknown"""
     failure: str = ""
@@ -72,7 +74,7 @@ class Status:
 def read_status(folder: Path) -> Status | None:
     """What the model in `folder` said last; None where it said nothing that can be read."""
     try:
-        content = json.loads((folder / FILE).read_text())
+        content = {"train_processor_seconds": 0.0} | json.loads((folder / FILE).read_text())  # earlier ones lack it
         return Status(**{field.name: content[field.name] for field in fields(Status)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -107,7 +109,7 @@ class Recorder:
         begun = any((folder / name).is_file() for name in ("last.pt", "finished.pt"))
         self.found = (folder / "finished.pt").is_file()
         self.trained_before = earlier.train_seconds if begun else 0.0
-        self.processor_before = earlier.processor_seconds if begun and not self.found else 0.0
+        self.processor_before = earlier.train_processor_seconds if begun else 0.0
         self.status = Status(
             "training", earlier.epoch if begun else 0, epochs, group=group, device=device,
             machine=device_description(), process=os.getpid(),
@@ -155,8 +157,10 @@ class Recorder:
 
     def _write(self, **changes) -> None:
         peak = max(filter(None, (self.status.peak_mb, peak_mb(self.device))), default=None)
-        spent = self.processor_before + time.process_time() - self.processor_then
-        changes |= {"peak_mb": peak, "processor_seconds": round(spent, 3)}
+        spent = round(self.processor_before + time.process_time() - self.processor_then, 3)
+        changes |= {"peak_mb": peak, "processor_seconds": spent}
+        if self.status.state == "training":
+            changes["train_processor_seconds"] = self.processor_before if self.found else spent
         self.status = replace(self.status, updated=changes.get("began", time.time()), **changes)
         write_status(self.status, self.folder)
 

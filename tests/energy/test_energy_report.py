@@ -12,7 +12,7 @@ import torch
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import COST_MODELS
 from snnvtg.energy.costs import TABLES
-from snnvtg.energy.report import report_of
+from snnvtg.energy.report import controls_in_words, report_of
 from snnvtg.energy.report_subject import subject_from
 from snnvtg.models import Recipe, TrainingConfig
 from snnvtg.models.spikemba import SpikeMba
@@ -187,6 +187,13 @@ def test_a_neuron_written_by_hand_is_named_on_the_command_line(report, network_f
     assert "--network" in report("--spiking", "Mine", fails=True)
 
 
+def test_of_controls_that_were_not_run_nothing_is_said():
+    said = controls_in_words(["none", "other-video", "silent-spikes"])
+    assert said.startswith(
+        "What is left owes nothing to what was withheld: the video (other-video), the spikes (silent-spikes). "
+    )
+
+
 def test_twins_are_trained_with_the_models_recipe(report, checkpoint, data, tmp_path, monkeypatch):
     few = dataclasses.replace(data, **{s: getattr(data, s).subset(range(4)) for s in ("train", "val", "test")})
     monkeypatch.setattr("snnvtg.data.synthetic.generate", lambda config: few)
@@ -200,7 +207,7 @@ def test_twins_are_trained_with_the_models_recipe(report, checkpoint, data, tmp_
     assert list(withheld.index) == ["none", *CONTROLS]
     own = pd.read_csv(out / "accuracy.csv").set_index("num_timesteps").loc[3]
     assert withheld.loc["none", "mIoU"] == own["mIoU"] != withheld.loc["constant-video", "mIoU"]
-    assert "with another video, to none of its clips" in (out / "report.md").read_text()
+    assert "the video (other-video), the order of the clips (shuffled-clips)" in (out / "report.md").read_text()
     assert not any("trained" in name for name in before.columns[2:])
     report(*arguments, "--train-twins")
     after = pd.read_csv(out / "twins.csv").set_index("network")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from snnvtg.claims import claimed
+from snnvtg.cli.ablation import Options
 from snnvtg.data.loading import Loader
 from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
@@ -57,14 +58,26 @@ def run(job, folder):
     return run_job(job, runs=folder / "runs", device="cpu")
 
 
-def test_loaders_make_the_batches_of_a_sweep_and_change_no_figure(open_table, tmp_path, monkeypatch):
-    asked, (job, *_) = [], jobs_of(open_table())
+class InPlace:
+    """An executor that runs the first model of a sweep in this process."""
+
+    workers, shares_tables, runs_elsewhere = 1, False, False
+
+    def run(self, request, tables, watch):
+        self.outcome = request.run(unfinished(tables)[0])
+
+
+def test_loaders_make_the_batches_of_a_sweep_and_change_no_figure(base, tmp_path, monkeypatch):
+    asked, outcomes = [], []
     monkeypatch.setattr(
         loop, "Loader", lambda data, size, loaders: asked.append(loaders) or Loader(data, size, loaders)
     )
-    plain, loaded = (run_job(job, runs=tmp_path / str(count), device="cpu", loaders=count) for count in (0, 1))
+    for count in (0, 1):
+        pool, place = Options(runs=tmp_path / str(count), loaders=count).pool(), InPlace()
+        run_sweeps([parse_sweep(SWEEP)], base, [tmp_path / str(count) / "rates.csv"], **pool | {"executor": place})
+        outcomes.append(place.outcome)
     assert asked == [0, 1]
-    (ours,), (theirs,) = (outcome.measured[0].accuracies.values() for outcome in (plain, loaded))
+    (ours,), (theirs,) = (outcome.measured[0].accuracies.values() for outcome in outcomes)
     assert ours.figures == theirs.figures
 
 

@@ -33,7 +33,7 @@ def trial(epochs=2):
 
 
 def requested(folder, epochs=2):
-    return SweepRequest((SWEEP,), trial(epochs), (folder / "widths.csv",), folder / "runs")
+    return SweepRequest((SWEEP,), (trial(epochs),), (folder / "widths.csv",), folder / "runs")
 
 
 def figures(folder):

@@ -24,7 +24,7 @@ def requested(folder, seeds=range(40), learning_rate="0.001"):
     base = trial_of("demo", [f"training.learning_rate={learning_rate}"], data=SMALL)
     sweep = grid_sweep("widths", "Widths", {"model.width": ["preset"]})
     sweep = sweep.__class__(**{**vars(sweep), "seeds": tuple(seeds)})
-    return SweepRequest((sweep,), base, (folder / "widths.csv",), folder / "runs")
+    return SweepRequest((sweep,), (base,), (folder / "widths.csv",), folder / "runs")
 
 
 def outcome_of(job: Job) -> Outcome:

@@ -9,8 +9,9 @@ from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
 from snnvtg.sweeps.comparison import read_results
 from snnvtg.sweeps.over_folds import pooled, run_over_folds
+from snnvtg.sweeps.progress import read_board
 from snnvtg.sweeps.reader import parse_sweep
-from snnvtg.sweeps.report import render
+from snnvtg.sweeps.report import failures_in_words, render
 from snnvtg.sweeps.settings import trial_of
 
 TINY = (
@@ -27,6 +28,8 @@ rows:
   full: {}
   without-slots: {model.num_slots: 0}
 """
+
+DIVERGES = "training.epochs: 3, training.learning_rate: 1.0e+30, training.gradient_clip: 1.0e+30"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,7 @@ def test_a_pooled_figure_is_the_mean_over_its_queries(pooled_table):
         own = results.queries[results.queries["row"] == row]
         assert results.of(row)["mIoU"].item() == pytest.approx(100 * own["mIoU"].mean())
     assert results.control("full", "shuffled-query")["mIoU"].notna().all()
+    assert results.of("prior")["seconds"].isna().all() and (results.of("full")["seconds"] > 0).all()
 
 
 def test_a_pooled_table_is_drawn_as_any_other(pooled_table):
@@ -93,6 +97,23 @@ def test_over_folds_only_the_held_out_fold_is_measured(tmp_path):
     on_val = dataclasses.replace(base, inference=dataclasses.replace(base.inference, split="val"))
     with pytest.raises(InputError, match="--split val: over folds"):
         run_over_folds([parse_sweep(SWEEP)], on_val, [tmp_path / "parts.csv"], 3, runs=tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["inference.split: val", "data.fold: 1"])
+def test_a_row_that_is_measured_elsewhere_is_refused(tmp_path, setting):
+    sweep = parse_sweep(SWEEP.replace("model.num_slots: 0", setting))
+    with pytest.raises(InputError, match="row 'without-slots': over folds, every row is measured on the fold held out"):
+        run_over_folds([sweep], trial_of("demo", TINY, data=SMALL), [tmp_path / "parts.csv"], 3, runs=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_failures_of_all_folds_are_named(tmp_path):
+    sweep = parse_sweep(SWEEP.replace("model.num_slots: 0", DIVERGES))
+    tables = run_over_folds([sweep], trial_of("demo", TINY, data=SMALL), [tmp_path / "parts.csv"], 3, runs=tmp_path)
+    with pytest.raises(InputError, match=r"3 rows have no figures.* parts-1: without-slots, seed 0: .*; parts-2: "):
+        failures_in_words(tables)
+    assert set(pd.read_csv(tmp_path / "parts.csv")["row"]) == {"full", "prior", "linear"}
+    assert "full, fold 2, seed 0" in {model.name for model in read_board(tmp_path).models}
 
 
 def test_videos_keep_their_numbers_over_the_folds(pooled_table):

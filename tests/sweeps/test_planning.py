@@ -9,7 +9,7 @@ from snnvtg.data.source import DataSource
 from snnvtg.data.synthetic import SyntheticConfig
 from snnvtg.errors import InputError
 from snnvtg.reporting import device_description
-from snnvtg.sweeps.over_folds import each_fold
+from snnvtg.sweeps.over_folds import in_folds
 from snnvtg.sweeps.plan_report import comparison_rows, kind_table, read, size, words, write
 from snnvtg.sweeps.planning import Plan, costed, counted, recorded
 from snnvtg.sweeps.probing import Cost, Failure, probe
@@ -48,7 +48,7 @@ def request_of(tmp_path):
     def made(*texts):
         sweeps = tuple(parse_sweep(text) for text in texts)
         paths = tuple(tmp_path / f"{sweep.name}.csv" for sweep in sweeps)
-        return SweepRequest(sweeps, trial_of("demo", TINY, data=SMALL), paths, tmp_path / "runs")
+        return SweepRequest(sweeps, (trial_of("demo", TINY, data=SMALL),) * len(sweeps), paths, tmp_path / "runs")
 
     return made
 
@@ -198,6 +198,12 @@ def test_planned_against_actual(plan, tmp_path):
     assert rows["memory of a worker"] == ("400 MB", "800 MB", "2.00")
     assert rows["time with 2 workers"] == ("0:03:03", "0:04:33", "1.49")
     assert rows["disk, models"] == ("6 MB", "12 MB", "2.00")
+    first = plan.models[0].folder
+    kept["planned_models"][first]["epochs_left"] = 0  # found trained: what its training took is not of this sweep
+    done[first] = dataclasses.replace(done[first], train_processor_seconds=22.0)
+    again = {name: actual for name, _, actual, _ in comparison_rows(kept, done, runs, runs)}
+    assert again["processor time of it"] == "0:02:50"
+    kept["planned_models"][first]["epochs_left"] = 4
     some = dict(list(done.items())[:2])
     assert comparison_rows(kept, some, runs, runs)[0][1:] == ("0:02:00", "0:03:00", "1.50")
     assert len(comparison_rows(kept, some, runs, runs)) == 2  # no wall time, no disk
@@ -205,16 +211,15 @@ def test_planned_against_actual(plan, tmp_path):
 
 def test_a_plan_over_folds_has_the_models_and_tables_of_all_folds(request_of, tmp_path):
     request = request_of(WIDTHS)
-    folds = [
-        dataclasses.replace(request, base=base, paths=tuple(paths))
-        for base, paths in each_fold(request.base, request.paths, 3)
-    ]
-    plan = counted(*folds, out=tmp_path)
+    folds = in_folds(request.sweeps, request.bases[0], request.paths, 3)
+    plan = counted(SweepRequest(*map(tuple, folds), request.runs), out=tmp_path, workers=18)
     assert (plan.rows, len(plan.models), len({model.folder for model in plan.models})) == (24, 18, 18)
     assert plan.tables == ("folds/widths-1", "folds/widths-2", "folds/widths-3")
     assert len(plan.groups) == 2  # a model of one fold is measured for those of the others
     cost = Cost("measured", 0.1, 10.0, 2.0, 18.0, 400.0, 1.0, 5.0, 0.5)
-    write(dataclasses.replace(plan, costs=dict.fromkeys(plan.groups, cost)), tmp_path / "plan.json", "cpu")
+    plan = dataclasses.replace(plan, costs=dict.fromkeys(plan.groups, cost))
+    assert plan.wall(18) == max(plan.each.values())  # all folds at the same time
+    write(plan, tmp_path / "plan.json", "cpu")
     assert planned_seconds(tmp_path / "folds") == plan_seconds(tmp_path / "plan.json")
     assert len(planned_seconds(tmp_path)) == 18 and planned_seconds(tmp_path / "elsewhere") == {}
 

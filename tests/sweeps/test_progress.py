@@ -162,7 +162,7 @@ def test_quiet_shows_nothing(board, say, capsys, monkeypatch):
 def test_workers_of_one_sweep_share_a_board(tmp_path):
     small = DataSource(synthetic=SyntheticConfig(num_train=8, num_val=4, num_test=4))
     sweep, base = parse_sweep(DIVERGES), trial_of("demo", TINY, data=small)
-    request = SweepRequest((sweep,), base, (tmp_path / "rates.csv",), tmp_path / "runs")
+    request = SweepRequest((sweep,), (base,), (tmp_path / "rates.csv",), tmp_path / "runs")
     tables, jobs = request.tables(), unfinished(request.tables())
     first = begin(request.runs, tables, jobs, workers=1, shared=True)
     second = begin(request.runs, tables, jobs[1:], workers=1, shared=True)

@@ -48,7 +48,7 @@ class SpikeMbaLossConfig(ClipwiseLossConfig):
 
 
 def spike_losses(output: SpikeMbaOutput, batch: Batch, config: SpikeMbaLossConfig) -> dict[str, Tensor]:
-    """The terms of a model with spikes, weighted; none without a spiking detector."""
+    """The terms that read what the detector gives, its spikes or what stands for them, weighted; none without one."""
     terms = {}
     if output.spikes and config.contrastive:
         terms["contrastive"] = config.contrastive * contrastive_loss(output, batch, config)

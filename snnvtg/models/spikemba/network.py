@@ -157,7 +157,8 @@ class SpikeMbaBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """vis (B, L, d), tex (B, N, d) -> O (B, L, d) and the spikes (T, B, L, d), None without a detector.
 
-        `match` (B, L): heard by the proposing neurons, how well a clip matches the query.
+        T is 1 for a detector without neurons, whose values are no spikes. `match` (B, L): heard by the proposing
+        neurons, how well a clip matches the query.
         """
         mask = vis_layout.valid_mask
         tokens = vis_layout.join(vis, self.slots_vis)

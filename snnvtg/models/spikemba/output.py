@@ -11,10 +11,10 @@ from snnvtg.models.shares import samples_on
 
 @dataclass(frozen=True)
 class SpikeMbaOutput(ClipwiseOutput):
-    """Dense output over clips, and the spikes of every block; T time steps."""
+    """Dense output over clips, and what the detector of every block says of them; T time steps."""
 
     spikes: tuple[Tensor, ...] = field(default=(), metadata=samples_on(1))
-    """one (T, B, L, d) per block; empty without a spiking detector"""
+    """one (T, B, L, d) per block, of a dense detector (1, B, L, d) at least 0; empty without a detector"""
     other_rates: Tensor | None = None
     """r_i (B, L) of the same videos under the query before in the batch; only in training with `loss.query_contrast`"""
     rates: Mapping[str, Tensor] = field(default_factory=dict, metadata=samples_on(None))

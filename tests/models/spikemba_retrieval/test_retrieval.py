@@ -6,6 +6,7 @@ import torch
 
 from snnvtg.errors import InputError
 from snnvtg.models import model_class
+from snnvtg.models.controls import SPIKE_CONTROLS
 from snnvtg.models.spikemba_retrieval import SpikeMbaRetrieval, SpikeMbaRetrievalConfig
 from snnvtg.neurons import LIFParameters
 from snnvtg.training.evaluation import video_scores
@@ -42,6 +43,19 @@ def test_padding_and_the_other_samples_change_no_answer(make_batch, form):
         [answer] = model.predict(model(alone), alone)
         np.testing.assert_allclose(answer.pred_saliency_scores, answers[row].pred_saliency_scores, atol=1e-5)
         np.testing.assert_allclose(answer.pred_relevant_windows, answers[row].pred_relevant_windows, atol=1e-5)
+
+
+@pytest.mark.parametrize("control", SPIKE_CONTROLS)
+def test_controls_on_spikes_reach_the_vectors_that_are_searched(small_data, control):
+    videos = small_data.test.batch(range(8))
+    model = warmed(videos, video_width=small_data.video_width, text_width=small_data.text_width, slot_position="prefix")
+    known = video_scores(model, small_data.test)[0]
+    with SPIKE_CONTROLS[control](model, 0):
+        changed = video_scores(model, small_data.test)[0]
+        asked_twice = small_data.test.batch([0, 0, 1])  # two videos
+        assert model(asked_twice).scores.frame_dots.shape == (3, 2)
+    assert changed.shape == known.shape and not np.allclose(changed, known)
+    np.testing.assert_array_equal(video_scores(model, small_data.test)[0], known)
 
 
 @pytest.mark.parametrize("form", FORMS)
