@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from snnvtg.energy.report_trade import trade_table
 from snnvtg.metrics.evaluations import EVALUATIONS
+from snnvtg.models import MODELS
 from snnvtg.page.findings import METRICS, own_steps
 from snnvtg.page.results import paired, results_of
 from snnvtg.page.sources import Source
@@ -61,7 +62,7 @@ def _sweep(source: Source, name: str) -> Iterator[Drawing]:
     if "num_timesteps" in results.axes and source.path.stem.startswith("timestep_sweep"):
         metrics = [*reversed(results.evaluation.compared)]
         intervals = video_intervals(results) if len(results.queries) else None
-        model = results.provenance.get("identity", {}).get("model", "model")
+        model = _called(results.provenance.get("identity", {}).get("model", "model"))
         title = f"{model} on {source.data} data, {source.frame['split'].iloc[0]} split"
         figure = timestep_figure(source.frame, results.axes, results.controls, metrics, title, intervals)
         yield Drawing(name, title, figure, source)
@@ -69,6 +70,11 @@ def _sweep(source: Source, name: str) -> Iterator[Drawing]:
         figure = figure_of(results, paired(results))
         if figure is not None:
             yield Drawing(name, results.title, figure, source)
+
+
+def _called(model: str) -> str:
+    """The name of a model's class; of one that is not the toolkit's, what its table calls it."""
+    return MODELS[model].__name__ if model in MODELS else model
 
 
 def _energy(models: Source, sources: Sequence[Source]) -> Iterator[Drawing]:
