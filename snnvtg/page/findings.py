@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from snnvtg.metrics.intervals import paired_comparison
 from snnvtg.page.results import paired, results_of
 from snnvtg.page.sources import Source
 from snnvtg.page.tables import number_text
+from snnvtg.sweeps.comparison import LEVEL, RESAMPLES, SweepResults, per_query
 
 STEPS = "num_timesteps"
 PRICES = "45nm_fp32"
@@ -75,21 +78,34 @@ def _time_steps(source: Source) -> Sentence | None:
     first, last = own[own[STEPS] == own[STEPS].min()], own[own[STEPS] == own[STEPS].max()]
     if first is last or own[STEPS].nunique() < 2:
         return None
-    say, scatter = _speaker(source), own.groupby("row")[metric].std().mean()
-    gain = last[metric].mean() - first[metric].mean()
+    say = _speaker(source)
     words: Sentence = [f"On {source.data}, {metric} is ", say(first[metric].mean(), 1)]
     words += [
         f" at T = {first[STEPS].iloc[0]:g} and ",
         say(last[metric].mean(), 1),
         f" at T = {last[STEPS].iloc[0]:g}, ",
+        *_gain(results, metric, list(dict.fromkeys(first["row"])), list(dict.fromkeys(last["row"])), say),
     ]
-    if pd.isna(scatter):
-        words += ["from one seed, which says nothing about chance"]
-    else:
-        what = "less than" if abs(gain) < scatter else "more than"
-        words += [f"a difference {what} the ", say(scatter, 1), " points that seeds of one setting scatter by"]
     spent = [say(rows["energy_pj"].mean() / 1e6, 1) for rows in (first, last)]
     return [*words, ", while energy goes from ", spent[0], " to ", spent[1], " µJ per query."]
+
+
+def _gain(
+    results: SweepResults, metric: str, first: Sequence[str], last: Sequence[str], say: Callable[..., Number]
+) -> Sentence:
+    """What the rows `last` are ahead of `first`, on average, as far as their queries and seeds say."""
+    if results.seeds < 2:
+        return ["from one seed, which says nothing about chance"]
+    if not len(results.queries):
+        return ["of which nobody kept what each query says"]
+    sides = [[per_query(results, row, metric) for row in rows] for rows in (last, first)]
+    if len({figures.shape for side in sides for _, figures in side}) != 1:
+        return ["not all of them from the same seeds"]
+    ours, theirs = (np.mean([figures for _, figures in side], axis=0) for side in sides)
+    c = paired_comparison(ours, theirs, sides[0][0][0], level=LEVEL, resamples=RESAMPLES)
+    found = [say(100 * value, 1, sign=True) for value in (c.difference, c.low, c.high)]
+    between = [" points [", found[1], ", ", found[2], "] (95 %, paired over queries)"]
+    return ["a difference of ", found[0], *between]
 
 
 def _parts(source: Source) -> Sentence | None:

@@ -19,7 +19,7 @@ from snnvtg.reporting import write_json
 
 REPORTS = Path(__file__).parents[2] / "reports"
 KEPT = (
-    *("timestep_sweep_charades_sta.csv", "timestep_sweep_charades_sta.json"),
+    *(f"timestep_sweep_charades_sta{end}" for end in (".csv", ".json", "_queries.csv")),
     *("benchmark_evaluator.csv", "benchmark_evaluator.json"),
     *(f"ablation_synthetic/ablation_table4{end}" for end in (".csv", ".json", "_queries.csv")),
     *(f"energy_charades_sta/{name}" for name in ("models.csv", "provenance.json")),

@@ -4,6 +4,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from snnvtg.errors import InputError
@@ -65,13 +66,18 @@ def test_every_number_of_the_answer_says_where_it_comes_from(sentences):
         assert numbers and all(number.source.provenance.get("command") for number in numbers)
 
 
-def test_the_answer_says_what_the_tables_say(sentences):
+def test_the_answer_says_what_the_tables_say(sentences, reports):
     said = ["".join(p.text if isinstance(p, Number) else p for p in words) for words in sentences]
     assert said[0].startswith(
         "Of 3 models measured alike on charades_sta, dense one answers best (mean mIoU 36.0) at 90.0"
     )
     assert "the cheapest, small one, takes 20.0 µJ, for 31.0." in said[0]
-    assert "less than the 0.8 points" in said[1]
+    table = pd.read_csv(reports / "timestep_sweep_charades_sta.csv").query("model == 'spikemba'")
+    first, last = (table.query(f"num_timesteps == {steps}")["mIoU"].mean() for steps in (1, 8))
+    assert said[1].startswith(
+        f"On charades_sta, mIoU is {first:.1f} at T = 1 and {last:.1f} at T = 8, a difference of "
+    )
+    assert re.search(rf"of \{last - first:+.1f} points \[[+−]\d\.\d, \+\d\.\d\] \(95 %, paired", said[1])
     assert "77.2 µJ per query (45 nm, fp32), its dense twin at 75.5" in said[3]
     assert "a factor of 132" in said[4]
 
