@@ -98,6 +98,8 @@ def _gain(
         return ["from one seed, which says nothing about chance"]
     if not len(results.queries):
         return ["of which nobody kept what each query says"]
+    if any(results.asked(row) != results.asked(first[0]) for row in (*first, *last)):
+        return ["of other queries each"]
     sides = [[per_query(results, row, metric) for row in rows] for rows in (last, first)]
     if len({figures.shape for side in sides for _, figures in side}) != 1:
         return ["not all of them from the same seeds"]

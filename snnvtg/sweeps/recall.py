@@ -60,7 +60,7 @@ def recall_differences(
 def _others(tables: Sequence[SweepResults], rows: Sequence[str]) -> dict[str, SweepResults]:
     """The rows to compare and the table of each; a model that several rows or tables have stands there once."""
     reference = tables[0].declaration["reference"]
-    known = {tables[0].recipe(reference): reference}
+    known = {tables[0].recipe(reference)}
     found: dict[str, SweepResults] = {}
     names = {row for table in tables for row in table.rows}
     for row in rows:
@@ -72,7 +72,7 @@ def _others(tables: Sequence[SweepResults], rows: Sequence[str]) -> dict[str, Sw
                 continue
             if row in (*found, reference):
                 raise InputError(f"row {row!r} is another model in two of the tables; choose others with --rows")
-            known[table.recipe(row)] = row
+            known.add(table.recipe(row))
             found[row] = table
     if not found:
         raise InputError(f"no row has figures to compare with those of {reference!r}")

@@ -12,7 +12,7 @@ import torch
 from snnvtg.data.synthetic import SyntheticConfig, generate
 from snnvtg.energy import COST_MODELS
 from snnvtg.energy.costs import TABLES
-from snnvtg.energy.report import controls_in_words, report_of
+from snnvtg.energy.report import WITHHELD, controls_in_words, report_of
 from snnvtg.energy.report_subject import subject_from
 from snnvtg.models import Recipe, TrainingConfig
 from snnvtg.models.spikemba import SpikeMba
@@ -188,6 +188,7 @@ def test_a_neuron_written_by_hand_is_named_on_the_command_line(report, network_f
 
 
 def test_of_controls_that_were_not_run_nothing_is_said():
+    assert set(WITHHELD) == set(CONTROLS)
     said = controls_in_words(["none", "other-video", "silent-spikes"])
     assert said.startswith(
         "What is left owes nothing to what was withheld: the video (other-video), the spikes (silent-spikes). "

@@ -82,6 +82,18 @@ def test_the_answer_says_what_the_tables_say(sentences, reports):
     assert "a factor of 132" in said[4]
 
 
+def test_rows_of_other_queries_are_not_paired_in_the_answer(reports, tmp_path):
+    for end in (".csv", ".json", "_queries.csv"):
+        shutil.copy(reports / f"timestep_sweep_charades_sta{end}", tmp_path)
+    path = tmp_path / "timestep_sweep_charades_sta_queries.csv"
+    queries = pd.read_csv(path)
+    queries.loc[queries["row"].str.contains("num_timesteps=8"), "query"] += 1000
+    queries.to_csv(path, index=False)
+    (words,) = five_sentences(read_sources(tmp_path))
+    said = "".join(part.text if isinstance(part, Number) else part for part in words)
+    assert "at T = 8, of other queries each, while energy" in said
+
+
 def test_origins_are_told_with_command_commit_date_and_data(html):
     text = re.search(r'id="origin-comparison-charades-sta">(.*?)</li>', html, re.DOTALL).group(1)
     for part in ("compare &lt;them&gt; &amp; all", "abc123", "2026-11-21 10:00:00 UTC", "charades_sta"):
